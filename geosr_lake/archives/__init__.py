@@ -1,0 +1,18 @@
+"""Archives: files of STAC items in, canonical columns out.
+
+`sources` finds the files and cuts them into units of work, `normalise` turns the items of a unit
+into rows of the table `items`, one module a sensor knows its dialects. No Spark here.
+"""
+
+from geosr_lake.archives.normalise import normalise
+from geosr_lake.archives.record import Record
+from geosr_lake.archives.sources import Unit, find_files, plan_units, read_unit
+
+__all__ = [
+    "Record",
+    "Unit",
+    "find_files",
+    "normalise",
+    "plan_units",
+    "read_unit",
+]

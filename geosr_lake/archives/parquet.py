@@ -1,0 +1,97 @@
+"""stac-geoparquet: rows of a columnar file back into documents, without what nobody reads."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from geosr_lake.archives.record import Record, unwrapped
+
+BATCH_ROWS = 512
+"""Rows that are held as Python objects at once."""
+_TOP = frozenset(("type", "stac_version", "id", "collection", "links", "assets", "geometry"))
+_UNREAD = ("bbox", "stac_extensions", "providers", "proj:geometry", "proj:projjson")
+_ASSET_FIELDS = (
+    "href",
+    "roles",
+    "gsd",
+    "proj:transform",
+    "proj:epsg",
+    "proj:code",
+    "proj:wkt2",
+)
+
+
+def wanted_columns(file: pq.ParquetFile) -> list[str]:
+    """Return the paths of the columns that are read.
+
+    The struct of assets repeats every field for every asset key: most of a file's columns are
+    titles and descriptions there.
+    """
+    assets_are_a_struct = "assets" in file.schema_arrow.names and pa.types.is_struct(
+        file.schema_arrow.field("assets").type
+    )
+    wanted = []
+    for i in range(len(file.schema)):
+        path = file.schema.column(i).path
+        top = path.partition(".")[0]
+        if top in _UNREAD:
+            continue
+        if top == "assets" and assets_are_a_struct:
+            if any(path.endswith(f".{f}") or f".{f}.list." in path for f in _ASSET_FIELDS):
+                wanted.append(path)
+        elif top != "links" or path.endswith((".href", ".rel")):
+            wanted.append(path)
+    return wanted
+
+
+def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Record]:
+    """Yield the records of rows `start` to `stop` of one row group.
+
+    Raises:
+        pa.ArrowInvalid: If the file is damaged.
+        OSError: If it cannot be read.
+    """
+    file = pq.ParquetFile(path)
+    table = file.read_row_group(row_group, columns=wanted_columns(file))
+    looks_like_items = {"id", "geometry", "assets"} <= set(table.column_names)
+    for batch in table.slice(start, stop - start).to_batches(max_chunksize=BATCH_ROWS):
+        for row in batch.to_pylist():
+            yield _record(row, looks_like_items=looks_like_items)
+
+
+def _record(row: dict[str, Any], *, looks_like_items: bool) -> Record:
+    """Return the record of a row; a row of a file that holds no items is a document as it is."""
+    if not looks_like_items:
+        return Record(doc=unwrapped(row))
+    geometry = row.pop("geometry")
+    nested = row.pop("properties", None)
+    properties = {name: value for name, value in row.items() if name not in _TOP}
+    doc = {
+        # The format is defined for items of STAC 1.0 and later: both may be left out.
+        "type": row.get("type") or "Feature",
+        "stac_version": row.get("stac_version", "1.0.0"),
+        "id": row.get("id"),
+        "collection": row.get("collection"),
+        "properties": {**(nested if isinstance(nested, dict) else {}), **properties},
+        "assets": _assets(row.get("assets")),
+        "links": row.get("links"),
+        "geometry": None if isinstance(geometry, bytes) else geometry,
+    }
+    return Record(doc=doc, wkb=geometry if isinstance(geometry, bytes) else None)
+
+
+def _assets(assets: Any) -> Any:
+    """Return assets as a mapping: a struct has nulls for what an item lacks, a map is a list."""
+    if isinstance(assets, str | bytes):
+        try:
+            assets = orjson.loads(assets)
+        except orjson.JSONDecodeError:
+            return None
+    if isinstance(assets, list):
+        assets = {pair[0]: pair[1] for pair in assets if isinstance(pair, tuple)}
+    if not isinstance(assets, dict):
+        return None
+    return {key: fields for key, fields in assets.items() if fields is not None}

@@ -1,0 +1,62 @@
+"""`geosr`: wires the commands of every noun together."""
+
+from typing import Annotated
+
+import typer
+
+from geosr_lake import __version__
+from geosr_lake.cli import (
+    catalog,
+    cubes,
+    demo,
+    doctor,
+    manifest,
+    pairs,
+    query,
+    recipe,
+    report,
+    scenes,
+    train,
+)
+
+app = typer.Typer(
+    name="geosr",
+    help="Rebuild GeoSR-Bench, or a variant of it, from public satellite archives.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(scenes.app, name="scenes")
+app.add_typer(pairs.app, name="pairs")
+app.add_typer(manifest.app, name="manifest")
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(cubes.app, name="cubes")
+app.add_typer(catalog.app, name="catalog")
+app.command()(train.train)
+app.command()(demo.demo)
+app.command()(query.sql)
+app.command()(query.explain)
+app.command()(query.inspect)
+app.command()(report.report)
+app.command()(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"geosr_lake {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def geosr(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")
+    ] = False,
+) -> None:
+    """Rebuild GeoSR-Bench, or a variant of it, from public satellite archives."""
+
+
+def main() -> None:
+    """Entry point of the `geosr` command."""
+    app()

@@ -1,0 +1,114 @@
+"""`geosr manifest`: choose the samples of a release."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geosr_lake.cli.console import (
+    JsonOption,
+    LakeOption,
+    exit_codes,
+    print_counts,
+    print_rows,
+    progress_bar,
+    report,
+    say,
+)
+from geosr_lake.errors import IncompleteError
+from geosr_lake.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from geosr_lake.manifest import ManifestSummary
+
+app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
+
+
+@app.callback()
+def manifest() -> None:
+    """Choose the samples of a release."""
+
+
+def _show(summary: "ManifestSummary", name: str) -> None:
+    found: dict[str, int | float | str] = {
+        "manifest": summary.manifest_id,
+        "pairs": summary.pairs,
+        "tile pairs": summary.tile_pairs,
+        "sites inside their overlaps": summary.sites_found,
+        "sites drawn": summary.sites_drawn,
+        "candidates": summary.candidates,
+        "samples": summary.samples,
+        "reserves": summary.reserves,
+    }
+    print_counts(f"Manifest of {name}{': no change' if summary.unchanged else ''}", found)
+    steps = [[s.rule, s.n_in, s.n_dropped, s.n_out] for s in summary.funnel]
+    print_rows(["rule", "in", "dropped", "out"], steps, title="Funnel of candidates")
+    strata = [[stratum, *counts.values()] for stratum, counts in summary.strata.items()]
+    head = ["stratum", "asked", "samples", "reserves asked", "reserves"]
+    print_rows(head, strata, title="Strata")
+    splits = [[split, *counts.values()] for split, counts in summary.splits.items()]
+    head = ["split", "blocks", "samples", "reserves", *summary.strata]
+    print_rows(head, splits, title="Splits")
+
+
+def _shortfalls(summary: "ManifestSummary") -> list[str]:
+    said = [
+        f"Only {counts['samples']} of {counts['asked']} {stratum} samples were found."
+        for stratum, counts in summary.strata.items()
+        if counts["samples"] < counts["asked"]
+    ]
+    empty = [split for split, counts in summary.splits.items() if not counts["samples"]]
+    if summary.samples and empty:
+        said.append(f"No block holds samples of {' and '.join(empty)}: see select.block_deg.")
+    return said
+
+
+@app.command()
+def build(
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe", metavar="RECIPE", help="A YAML file, or a shipped recipe as s2_naip."
+        ),
+    ],
+    land_cover: Annotated[
+        Path,
+        typer.Option(
+            "--land-cover",
+            metavar="FILE",
+            help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
+        ),
+    ],
+    lake: LakeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose samples among the sites inside the pairs' overlaps, and say why the others were not.
+
+    Example: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif --lake my_lake`
+    """
+    parts = ["geosr", "manifest", "build", "--recipe", recipe, "--land-cover", str(land_cover)]
+    with exit_codes(shlex.join([*parts, "--lake", lake])):
+        from geosr_lake.lake import Lake
+        from geosr_lake.manifest import build as build_manifest
+
+        rule = load_recipe(recipe)
+        opened = Lake.open(lake, tell=say)
+        with progress_bar() as progress:
+            summary = build_manifest(opened, rule, land_cover, progress=progress)
+        following = ["geosr", "cubes", "materialize", "--manifest", summary.manifest_id]
+        report(
+            asdict(summary),
+            as_json=as_json,
+            show=lambda: _show(summary, rule.name),
+            next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
+        )
+        for sentence in _shortfalls(summary):
+            say(sentence)
+        if not summary.samples:
+            raise IncompleteError(
+                "The manifest holds no sample: a rule dropped every candidate",
+                where=summary.manifest_id,
+                next_step="The funnel says which; loosen the recipe, or add scenes.",
+            )

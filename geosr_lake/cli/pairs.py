@@ -1,0 +1,81 @@
+"""`geosr pairs`: find the pairs of a recipe."""
+
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geosr_lake.cli.console import (
+    JsonOption,
+    LakeOption,
+    exit_codes,
+    print_counts,
+    progress_bar,
+    report,
+    say,
+)
+from geosr_lake.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from geosr_lake.pairs.build import PairsSummary
+
+app = typer.Typer(help="Find scenes of two sensors that see the same ground.", no_args_is_help=True)
+
+
+@app.callback()
+def pairs() -> None:
+    """Find scenes of two sensors that see the same ground."""
+
+
+def _counts(summary: "PairsSummary") -> dict[str, int | str]:
+    lr, hr = summary.lr_sensor, summary.hr_sensor
+    return {
+        "rule": summary.rule_id,
+        f"{lr} scenes": summary.lr_scenes,
+        f"{hr} scenes": summary.hr_scenes,
+        "tile pairs": summary.tile_pairs,
+        "of these new": summary.tile_pairs_new,
+        "scene pairs tested exactly": summary.scene_pairs_tested,
+        "by distinct footprint pairs": summary.footprint_pairs_tested,
+        "pairs": summary.pairs,
+    }
+
+
+def _next(recipe: Recipe, name: str, lake: str) -> str:
+    if recipe.select is not None:
+        return shlex.join(["geosr", "manifest", "build", "--recipe", name, "--lake", lake])
+    return shlex.join(["geosr", "sql", "SELECT * FROM pairs LIMIT 10", "--lake", lake])
+
+
+@app.command()
+def build(
+    recipe: Annotated[
+        str,
+        typer.Option(
+            "--recipe", metavar="RECIPE", help="A YAML file, or a shipped recipe as s2_naip."
+        ),
+    ],
+    lake: LakeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the pairs of a recipe: footprints that intersect, times within its window.
+
+    Example: `geosr pairs build --recipe s2_naip --lake my_lake`
+    """
+    again = shlex.join(["geosr", "pairs", "build", "--recipe", recipe, "--lake", lake])
+    with exit_codes(again):
+        from geosr_lake.lake import Lake
+        from geosr_lake.pairs.build import build as build_pairs
+
+        rule = load_recipe(recipe)
+        opened = Lake.open(lake, tell=say)
+        with progress_bar() as progress:
+            summary = build_pairs(opened, rule, progress=progress)
+        title = f"Pairs of {rule.name}" if summary.changed else f"Pairs of {rule.name}: no change"
+        report(
+            asdict(summary),
+            as_json=as_json,
+            show=lambda: print_counts(title, _counts(summary)),
+            next_step=_next(rule, recipe, lake),
+        )

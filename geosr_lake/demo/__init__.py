@@ -1,0 +1,1 @@
+"""A generated archive that shows and tests the whole path without any download."""

@@ -1,0 +1,89 @@
+"""Commits: the rows that say which versions of all tables belong together."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from geosr_lake.errors import ContractError
+from geosr_lake.lake import ledger
+from geosr_lake.lake.contracts import LAKE_VERSION, contracts, stage_tables
+from geosr_lake.lake.locks import lock
+
+_COMMIT_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One row of `commits`; `versions` maps every table that exists to its Delta version."""
+
+    seq: int
+    versions: dict[str, int]
+
+
+def latest(root: Path) -> Commit | None:
+    """Return the newest commit of the lake at `root`, or None for a lake without one.
+
+    Raises:
+        ContractError: If the lake was written by a layout that this code does not know.
+    """
+    rows = ledger.read(root, "commits")
+    if rows.num_rows == 0:
+        return None
+    newest = max(rows.to_pylist(), key=lambda row: row["seq"])
+    if newest["lake_version"] != LAKE_VERSION:
+        raise ContractError(
+            f"This lake has layout {newest['lake_version']}, this geosr_lake reads layout "
+            f"{LAKE_VERSION}",
+            where=str(root),
+            next_step="Install the geosr_lake that wrote it, or build the lake anew.",
+        )
+    return Commit(newest["seq"], dict(newest["versions"]))
+
+
+def record(root: Path, stage: str, run_id: str) -> Commit | None:
+    """Commit the present versions of the stage's tables; None if none has changed.
+
+    The row before is taken over with the stage's entries replaced, under a short lock, so that
+    two stages that end at once both stand in the newest row.
+    """
+    with lock(root, "commits", wait_s=_COMMIT_WAIT_S):
+        before = latest(root)
+        versions = dict(before.versions) if before else {}
+        for table in stage_tables(stage):
+            if (version := ledger.version_of(root, table)) is not None:
+                versions[table] = version
+        if versions == (before.versions if before else {}):
+            return None
+        after = Commit(before.seq + 1 if before else 0, versions)
+        row = {
+            "seq": after.seq,
+            "stage": stage,
+            "run_id": run_id,
+            "committed_at": datetime.now(UTC),
+            "versions": list(after.versions.items()),
+            "lake_version": LAKE_VERSION,
+        }
+        ledger.append(root, "commits", [row])
+        return after
+
+
+def uncommitted(root: Path, stage: str) -> dict[str, int | None]:
+    """Return the stage's tables that are beyond their committed version, with that version."""
+    committed = latest(root)
+    versions: dict[str, int] = committed.versions if committed else {}
+    ahead: dict[str, int | None] = {}
+    for table in stage_tables(stage):
+        now = ledger.version_of(root, table)
+        if now is not None and now != versions.get(table):
+            ahead[table] = versions.get(table)
+    return ahead
+
+
+def pinned_versions(root: Path) -> dict[str, int]:
+    """Return the version at which each table is to be read; ledgers of the lake itself: latest."""
+    newest = latest(root)
+    versions = dict(newest.versions) if newest else {}
+    for table, terms in contracts().items():
+        if terms.stage == "lake" and (now := ledger.version_of(root, table)) is not None:
+            versions[table] = now
+    return versions

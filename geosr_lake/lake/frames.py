@@ -1,0 +1,26 @@
+"""Arrow tables into Spark."""
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+
+def from_arrow(
+    spark: "SparkSession", rows: pa.Table, schema: "StructType | None" = None
+) -> "DataFrame":
+    """Return `rows` as a Spark frame.
+
+    Made one chunk first: Spark 4.0 stops reading at the first chunk without rows and loses in
+    silence those that follow, and joins and concatenations of Arrow tables leave such chunks.
+
+    Args:
+        spark: The session.
+        rows: Any Arrow table.
+        schema: Its columns for Spark; None: from Arrow's.
+    """
+    whole = rows.combine_chunks()
+    return spark.createDataFrame(whole) if schema is None else spark.createDataFrame(whole, schema)

@@ -1,0 +1,204 @@
+"""Tables that the driver writes with deltalake, where no JVM runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+from geosr_lake.errors import ContractError
+from geosr_lake.ids import safe_segment
+from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.tables import exists, table_path
+
+_SIMPLE = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "binary": pa.binary(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+
+def _split_top(text: str) -> list[str]:
+    """Split at the commas that stand outside angle brackets."""
+    parts, depth, start = [], 0, 0
+    for i, character in enumerate(text):
+        depth += {"<": 1, ">": -1}.get(character, 0)
+        if character == "," and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    return [*parts, text[start:]]
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """Return the Arrow type of a contract's Spark SQL type."""
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    outer, _, inner = kind[:-1].partition("<")
+    if outer == "array":
+        return pa.list_(arrow_type(inner))
+    if outer == "map":
+        key, value = _split_top(inner)
+        return pa.map_(arrow_type(key), arrow_type(value))
+    if outer == "struct":
+        fields = [part.split(":", 1) for part in _split_top(inner)]
+        return pa.struct([pa.field(name, arrow_type(of)) for name, of in fields])
+    raise ContractError(f"The type {kind!r} has no Arrow type")
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """Return the contract's columns as an Arrow schema."""
+    return pa.schema(
+        [pa.field(c.name, arrow_type(c.type), nullable=c.nullable) for c in contract(table).columns]
+    )
+
+
+def rows_table(table: str, rows: list[dict[str, Any]]) -> pa.Table:
+    """Return `rows` as an Arrow table that fits the contract.
+
+    Raises:
+        ContractError: If a row has a key that is no column, a wrong type, or a null that is
+            not allowed.
+    """
+    schema = arrow_schema(table)
+    names = set(schema.names)
+    for row in rows:
+        if unknown := row.keys() - names:
+            raise ContractError(f"Rows of {table} have no column {', '.join(sorted(unknown))}")
+        if missing := [f.name for f in schema if not f.nullable and row.get(f.name) is None]:
+            raise ContractError(f"Rows of {table} must have {', '.join(missing)}")
+    try:
+        return pa.Table.from_pylist(rows, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ContractError(f"Rows do not fit the table {table}: {error}") from error
+
+
+def open_table(root: Path, table: str, version: int | None = None) -> DeltaTable | None:
+    """Return the table at `version` (None: the latest), or None if it was never made."""
+    path = table_path(root, table)
+    if not exists(root, table):
+        return None
+    return DeltaTable(str(path), version=version)
+
+
+def create(root: Path, table: str) -> DeltaTable:
+    """Return the table, made from its contract if it is not there yet."""
+    terms = contract(table)
+    found = open_table(root, table) or DeltaTable.create(
+        str(table_path(root, table)), schema=arrow_schema(table), description=terms.description
+    )
+    # A run killed in between leaves a table without its constraints: they are asked for each time.
+    held = found.metadata().configuration
+    missing = {n: e for n, e in terms.constraints.items() if f"delta.constraints.{n}" not in held}
+    if missing:
+        found.alter.add_constraint(missing)
+    return found
+
+
+@contextmanager
+def _refusing(table: str) -> Iterator[None]:
+    """Turn the engine's refusal of rows (it has no class of its own) into a `ContractError`."""
+    try:
+        yield
+    except DeltaError as error:
+        if type(error) is not DeltaError:
+            raise
+        limits = "; ".join(f"{n}: {e}" for n, e in contract(table).constraints.items())
+        raise ContractError(
+            f"A row does not fit the table {table} ({limits})",
+            where=" ".join(str(error).split())[:300],
+            next_step=f"See schemas/{table}.json.",
+        ) from error
+
+
+def append(root: Path, table: str, rows: list[dict[str, Any]], *, txn: str | None = None) -> None:
+    """Append `rows`; with `txn`, the same text a second time appends nothing.
+
+    deltalake stores a transaction but skips nothing, so it is asked first. One writer at a time:
+    the caller holds the stage's lock.
+    """
+    if not rows:
+        return
+    target = create(root, table)
+    properties = None
+    if txn is not None:
+        if target.transaction_version(txn) is not None:
+            return
+        properties = CommitProperties(app_transactions=[Transaction(txn, 1)])
+    fitting = rows_table(table, rows)
+    with _refusing(table):
+        write_deltalake(target, fitting, mode="append", commit_properties=properties)
+
+
+def replace(
+    root: Path, table: str, rows: list[dict[str, Any]], *, where: dict[str, str | int]
+) -> bool:
+    """Put `rows` in the place of those that match `where`, in one commit; no commit if equal.
+
+    One writer at a time: the caller holds the stage's lock.
+
+    Args:
+        root: The lake.
+        table: A table that deltalake writes.
+        rows: All of them match `where`.
+        where: Column -> value; texts must be plain names, since they become part of a predicate.
+
+    Returns:
+        Whether anything was written.
+    """
+    filters = [(column, "=", value) for column, value in where.items()]
+    wanted = rows_table(table, rows)
+    before = read(root, table, filters=filters)
+    key = [(name, "ascending") for name in contract(table).key]
+    if before.num_rows == wanted.num_rows and before.sort_by(key).equals(wanted.sort_by(key)):
+        return False
+    if before.num_rows == 0:
+        append(root, table, rows)
+        return True
+    predicate = " AND ".join(
+        f"{column} = {value}" if isinstance(value, int) else f"{column} = '{safe_segment(value)}'"
+        for column, value in where.items()
+    )
+    with _refusing(table):
+        write_deltalake(create(root, table), wanted, mode="overwrite", predicate=predicate)
+    return True
+
+
+def read(
+    root: Path,
+    table: str,
+    version: int | None = None,
+    *,
+    columns: list[str] | None = None,
+    filters: list[Any] | None = None,
+) -> pa.Table:
+    """Return the rows of `table` at `version` (None: the latest); none if it was never made.
+
+    Args:
+        columns: The columns to read; None: all.
+        filters: Conditions in pyarrow's form, ``[("column", "=", value), ...]``.
+    """
+    found = open_table(root, table, version)
+    schema = arrow_schema(table)
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    if found is None:
+        return schema.empty_table()
+    # Arrow's own files: a thread that still reads ahead through deltalake's, which are Python
+    # objects, when the interpreter ends aborts the process.
+    files = SubTreeFileSystem(str(table_path(root, table).absolute()), LocalFileSystem())
+    rows = found.to_pyarrow_table(columns=columns, filters=filters, filesystem=files)
+    return rows.cast(schema)
+
+
+def version_of(root: Path, table: str) -> int | None:
+    """Return the latest version of `table`, or None if it was never made."""
+    found = open_table(root, table)
+    return None if found is None else int(found.version())

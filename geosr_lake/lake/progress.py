@@ -1,0 +1,23 @@
+"""How a stage tells how far it is, without knowing who listens."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What a stage calls while it works; the command line draws it, tests ignore it."""
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Begin a step with `total` units of work, or an unknown number."""
+
+    def advance(self, amount: int = 1) -> None:
+        """Say that `amount` units of the step are done."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Ignore the step."""
+
+    def advance(self, amount: int = 1) -> None:
+        """Ignore the units."""

@@ -1,0 +1,242 @@
+"""Tables that Spark writes: made from their contracts, and written through these functions only."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geosr_lake.errors import ContractError
+from geosr_lake.lake.contracts import Contract, contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+
+def table_path(root: Path, table: str) -> Path:
+    """Return where `table` lies in the lake at `root`."""
+    return root / "tables" / contract(table).table
+
+
+def exists(root: Path, table: str) -> bool:
+    """Tell whether the table has been made: a first version stands, not a folder for it only."""
+    return any((table_path(root, table) / "_delta_log").glob("*.json"))
+
+
+def schema(table: str) -> "StructType":
+    """Return the contract's columns as a Spark schema."""
+    from pyspark.sql.types import StructType
+
+    parsed = StructType.fromDDL(contract(table).ddl)
+    if not isinstance(parsed, StructType):
+        raise ContractError(f"schemas/{table}.json has no columns")
+    return parsed
+
+
+def create(spark: "SparkSession", root: Path, table: str) -> None:
+    """Make `table` from its contract if it is not there yet."""
+    from delta.tables import DeltaTable
+
+    if exists(root, table):
+        return
+    terms = contract(table)
+    path = table_path(root, table)
+    # A log without a version is what a run leaves that was killed here; Delta would refuse it.
+    shutil.rmtree(path / "_delta_log", ignore_errors=True)
+    builder = (
+        DeltaTable.createIfNotExists(spark)
+        .location(str(path))
+        .comment(terms.description)
+        .property("delta.enableDeletionVectors", "false")
+        .property("delta.columnMapping.mode", "none")
+        .property("geosr.contract", f"{terms.table}.v{terms.version}")
+    )
+    for column in terms.columns:
+        builder = builder.addColumn(
+            column.name, column.type, nullable=column.nullable, comment=column.comment
+        )
+    if terms.cluster_by:
+        builder = builder.clusterBy(*terms.cluster_by)
+    for name, expression in terms.constraints.items():
+        # What ALTER TABLE ADD CONSTRAINT would set, one commit a constraint.
+        builder = builder.property(f"delta.constraints.{name}", expression)
+    builder.execute()
+
+
+def checked(frame: "DataFrame", terms: Contract) -> "DataFrame":
+    """Return `frame` with the contract's columns in their order.
+
+    Raises:
+        ContractError: If a column is missing, is not in the contract, or has another type.
+    """
+    wanted = {field.name: field.dataType.simpleString() for field in schema(terms.table).fields}
+    found = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    problems = [f"column {name} is missing" for name in wanted.keys() - found.keys()]
+    problems += [f"column {name} is not in the contract" for name in found.keys() - wanted.keys()]
+    problems += [
+        f"column {name} is {found[name]}, not {kind}"
+        for name, kind in wanted.items()
+        if name in found and found[name] != kind
+    ]
+    if problems:
+        raise ContractError(
+            f"Rows do not fit the table {terms.table}: {'; '.join(sorted(problems))}",
+            next_step=f"See schemas/{terms.table}.json.",
+        )
+    return frame.select(*terms.names)
+
+
+@contextmanager
+def _refusing(terms: Contract) -> Iterator[None]:
+    """Turn Delta's refusal of a row (a constraint, a null, a slice) into a `ContractError`."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import AnalysisException
+
+    try:
+        yield
+    except AnalysisException as error:
+        if error.getCondition() != "DELTA_REPLACE_WHERE_MISMATCH":
+            raise
+        raise ContractError(
+            f"A row lies outside the part of {terms.table} that it is to replace",
+            where=str(error).splitlines()[0],
+        ) from error
+    except Py4JJavaError as error:
+        cause: Any = error.java_exception
+        while cause is not None:
+            if cause.getClass().getSimpleName() == "DeltaInvariantViolationException":
+                first = str(cause.getMessage()).splitlines()[0]
+                raise ContractError(
+                    f"A row does not fit the table {terms.table}: {first}",
+                    next_step=f"See schemas/{terms.table}.json.",
+                ) from error
+            cause = cause.getCause()
+        raise
+
+
+def append(
+    spark: "SparkSession", root: Path, table: str, frame: "DataFrame", *, txn: str | None = None
+) -> None:
+    """Append rows; with `txn`, the same text a second time appends nothing.
+
+    `txn` names what is appended. Delta skips in silence a transaction that it has seen, so the
+    text must change with the rows.
+    """
+    create(spark, root, table)
+    terms = contract(table)
+    writer = checked(frame, terms).write.format("delta").mode("append")
+    if txn is not None:
+        writer = writer.option("txnAppId", txn).option("txnVersion", 1)
+    with _refusing(terms):
+        writer.save(str(table_path(root, table)))
+
+
+def upsert(
+    spark: "SparkSession",
+    root: Path,
+    table: str,
+    frame: "DataFrame",
+    *,
+    within: "DataFrame | None" = None,
+) -> None:
+    """Make the table hold `frame`'s rows, by the contract's key.
+
+    Rows that are there and equal are left alone: the same rows again make no new version.
+
+    Args:
+        within: Distinct values of some columns of the table (say, groups that were derived
+            anew). Rows of the table with these values whose key `frame` lacks are deleted.
+    """
+    from delta.tables import DeltaTable
+    from pyspark.sql import functions as f
+
+    if not exists(root, table):  # nothing to compare with: no merge needed
+        append(spark, root, table, frame)
+        return
+    terms = contract(table)
+    path = str(table_path(root, table))
+    key = list(terms.key)
+    source, target = checked(frame, terms), spark.read.format("delta").load(path)
+    equal = " AND ".join(
+        f"{_comparable('t', c.name, c.type)} <=> {_comparable('s', c.name, c.type)}"
+        for c in terms.columns
+    )
+    changes = (
+        source.alias("s")
+        .join(target.alias("t"), f.expr(equal), "left_anti")
+        .withColumn("_deleted", f.lit(False))
+    )
+    if within is not None:
+        gone = target.join(within, within.columns, "left_semi").join(source, key, "left_anti")
+        changes = changes.unionByName(gone.select(*terms.names).withColumn("_deleted", f.lit(True)))
+    changes = changes.persist()
+    try:
+        if changes.isEmpty():
+            return
+        merge = (
+            DeltaTable.forPath(spark, path)
+            .alias("t")
+            .merge(changes.alias("s"), " AND ".join(f"t.`{name}` = s.`{name}`" for name in key))
+            .whenMatchedDelete(condition="s._deleted")
+            .whenMatchedUpdate(set={f"`{name}`": f"s.`{name}`" for name in terms.names})
+            .whenNotMatchedInsert(values={f"`{name}`": f"s.`{name}`" for name in terms.names})
+        )
+        with _refusing(terms):
+            merge.execute()
+    finally:
+        changes.unpersist()
+
+
+def _comparable(alias: str, name: str, kind: str) -> str:
+    """Return a column so that it can be compared: a map cannot, its entries in order can."""
+    column = f"{alias}.`{name}`"
+    return f"to_json({column})" if "map<" in kind else column
+
+
+def insert_missing(spark: "SparkSession", root: Path, table: str, frame: "DataFrame") -> None:
+    """Add the rows whose key the table does not hold yet; touch no other.
+
+    `frame` has each key once. Where nothing is missing, no version is made.
+    """
+    if not exists(root, table):
+        append(spark, root, table, frame)
+        return
+    terms = contract(table)
+    path = str(table_path(root, table))
+    held = spark.read.format("delta").load(path).select(*terms.key)
+    missing = checked(frame, terms).join(held, list(terms.key), "left_anti")
+    if not missing.isEmpty():
+        append(spark, root, table, missing)
+
+
+def replace(
+    spark: "SparkSession", root: Path, table: str, frame: "DataFrame", *, where: dict[str, str]
+) -> None:
+    """Put `frame`'s rows in the place of those whose columns equal `where`; all must match it."""
+    create(spark, root, table)
+    terms = contract(table)
+    condition = " AND ".join(f"`{name}` = {_literal(value)}" for name, value in where.items())
+    writer = checked(frame, terms).write.format("delta").mode("overwrite")
+    with _refusing(terms):
+        writer.option("replaceWhere", condition).save(str(table_path(root, table)))
+
+
+def _literal(value: str) -> str:
+    """Return `value` as a SQL string literal; ids are letters, digits, ``-`` and ``_``."""
+    if not value.replace("-", "").replace("_", "").isalnum():
+        raise ContractError(f"{value[:80]!r} is not an id")
+    return f"'{value}'"
+
+
+def restore_rows(spark: "SparkSession", root: Path, table: str, version: int | None) -> None:
+    """Make a new version with the rows of `version` (None: no row).
+
+    Not Delta's RESTORE: after one, Delta would skip in silence a transaction it had seen.
+    """
+    path = str(table_path(root, table))
+    if version is None:
+        frame = spark.createDataFrame([], schema(table))
+    else:
+        frame = spark.read.format("delta").option("versionAsOf", version).load(path)
+    frame.write.format("delta").mode("overwrite").save(path)

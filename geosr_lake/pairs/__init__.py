@@ -1,0 +1,1 @@
+"""Pairs: scenes of two sensors that see the same ground within a recipe's window of time."""

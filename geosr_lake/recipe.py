@@ -1,0 +1,370 @@
+"""The recipe: a YAML file that is the whole rule of a benchmark, as a validated model.
+
+Each stage reads one section. A section's `rule_id` is a hash of its canonical, typed values: two
+spellings of the same meaning (``10 d`` and ``240 h``, keys in another order, a default written
+out) give the same id, another meaning another.
+"""
+
+import hashlib
+import json
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+
+from geosr_lake.errors import RecipeError
+from geosr_lake.ids import ID_DIGITS
+
+Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
+TaskName = Literal["modis_landsat8", "s2_naip"]
+Split = Literal["train", "val", "test"]
+
+MAX_WINDOW_DAYS = 3660
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+
+
+def _parse_duration(value: object) -> object:
+    """Turn ``10 d``, ``36 h``, ``90 min`` or ``30 s`` into a timedelta; a bare number is none."""
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a duration is a number and a unit, as 10 d, 36 h, 90 min or 30 s")
+    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+
+
+def _parse_instant(value: object) -> object:
+    """Turn a date into its first instant in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_parse_duration),
+    PlainSerializer(lambda d: d // timedelta(microseconds=1), return_type=int),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^\\s*{_DURATION.pattern}\\s*$", "examples": ["10 d"]}
+    ),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_parse_instant),
+    PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
+            "examples": ["2019-01-01", "2019-01-01T12:00:00Z"],
+        }
+    ),
+]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    def canonical(self) -> str:
+        """Return the section as JSON with sorted keys and every default written out."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def rule_id(self) -> str:
+        """The id of the rule: a hash of what the section means."""
+        return "rul-" + hashlib.sha256(self.canonical().encode()).hexdigest()[:ID_DIGITS]
+
+
+class SceneFilter(_Section):
+    """Which scenes of one sensor can be in a pair."""
+
+    sensor: Sensor = Field(description="modis, landsat, sentinel2 or naip")
+    products: NameSet = Field(
+        default=(), description="Products as scenes.product has them; empty: all"
+    )
+    platforms: NameSet = Field(
+        default=(), description="Platforms as scenes.platform has them; empty: all"
+    )
+
+
+class PairRule(_Section):
+    """What makes two scenes a pair: sensors, window, overlap."""
+
+    lr: SceneFilter = Field(description="Scenes of low resolution")
+    hr: SceneFilter = Field(description="Scenes of high resolution")
+    window: Duration = Field(description="|gap| <= window, with a unit: 10 d, 12 h")
+    start: Instant | None = Field(
+        default=None, description="Scenes that end before are left out; null: no bound"
+    )
+    end: Instant | None = Field(
+        default=None, description="Scenes that start at or after are left out; null: no bound"
+    )
+    min_overlap_frac: Fraction = Field(
+        default=0.0, description="Least share of the HR footprint that the LR footprint covers"
+    )
+
+    @property
+    def window_us(self) -> int:
+        """The window in microseconds."""
+        return self.window // timedelta(microseconds=1)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.lr.sensor == self.hr.sensor:
+            raise ValueError("lr and hr must be two sensors")
+        if not timedelta(0) <= self.window <= timedelta(days=MAX_WINDOW_DAYS):
+            raise ValueError(f"the window must lie between 0 and {MAX_WINDOW_DAYS} days")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError("start must lie before end")
+        return self
+
+
+class SideLimits(_Section):
+    """What a scene of one side must keep to be selected; shares as the archive states them.
+
+    What has no limit is not asked: `unknown_cloud` and `unknown_snow` count with a limit only.
+    """
+
+    max_cloud_frac: Fraction | None = Field(default=None, description="null: no limit")
+    max_snow_frac: Fraction | None = Field(default=None, description="null: no limit")
+    unknown_cloud: Literal["drop", "keep"] = Field(
+        default="drop", description="What to do with a scene whose cloud share is unknown"
+    )
+    unknown_snow: Literal["drop", "keep"] = Field(
+        default="keep", description="What to do with a scene whose snow share is unknown"
+    )
+    max_gsd_m: float | None = Field(
+        default=None, gt=0, description="Coarsest pixels, metres; null: no limit"
+    )
+
+
+class UrbanRule(_Section):
+    """Which sites count as urban, by the share of some classes of a land-cover layer."""
+
+    layer: str = Field(description="Name of the layer, as site_cover.layer has it")
+    classes: tuple[int, ...] = Field(min_length=1, description="Classes that count as urban")
+    min_frac: Fraction = Field(description="A site is urban at this share or more")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sorted_classes(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("classes"), list | tuple):
+            data = {**data, "classes": sorted(set(data["classes"]))}
+        return data
+
+
+class Quotas(_Section):
+    """How many samples of each stratum the manifest holds at most."""
+
+    urban: int = Field(ge=0, description="Samples at sites that count as urban")
+    non_urban: int = Field(ge=0, description="Samples at all other sites")
+
+
+class SplitShares(_Section):
+    """Shares of the spatial blocks that go to each split; they must add up to 1."""
+
+    train: Fraction = Field(default=0.72, description="Share of blocks to learn from")
+    val: Fraction = Field(default=0.08, description="Share of blocks to choose by")
+    test: Fraction = Field(default=0.20, description="Share of blocks to report on")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if abs(self.train + self.val + self.test - 1) > 1e-9:
+            raise ValueError("train, val and test must add up to 1")
+        return self
+
+
+class SelectRule(_Section):
+    """How samples are chosen among the sites inside the pairs' overlaps."""
+
+    seed: int = Field(default=0, description="Changes which sites are drawn and kept")
+    sites_per_tile_pair: int = Field(ge=1, description="Sites drawn for each tile pair at most")
+    lr: SideLimits = Field(default=SideLimits(), description="Limits for the LR scene")
+    hr: SideLimits = Field(default=SideLimits(), description="Limits for the HR scene")
+    urban: UrbanRule
+    quotas: Quotas
+    reserve_frac: Fraction = Field(
+        default=0.1, description="Reserves for each sample that is asked for"
+    )
+    block_deg: float = Field(gt=0, le=30, description="Edge of a spatial block in degrees")
+    split: SplitShares = SplitShares()
+
+
+class CubeRule(_Section):
+    """How the pixels of a manifest are written."""
+
+    shard_samples: int = Field(default=16, ge=1, le=256, description="Samples a shard group")
+    codec: Literal["train", "archive"] = Field(
+        default="train", description="train: lz4 and bitshuffle; archive: zstd and shuffle"
+    )
+    min_lr_valid_frac: Fraction = Field(
+        default=0.99, description="Least share of LR pixels that are not nodata"
+    )
+    min_hr_valid_frac: Fraction = Field(
+        default=0.99, description="Least share of HR pixels that are not nodata"
+    )
+    min_lr_clear_frac: Fraction = Field(
+        default=0.99, description="Least share of LR pixels without any flag"
+    )
+    min_hr_clear_frac: Fraction = Field(
+        default=0.99, description="Least share of HR pixels without any flag"
+    )
+
+
+class Recipe(_Section):
+    """The whole rule of a benchmark, or of one variant of it."""
+
+    name: str = Field(pattern=r"[a-z0-9][a-z0-9_]*", description="Name of the recipe")
+    task: TaskName | None = Field(
+        default=None, description="The SR task: site size, grids and bands follow from it"
+    )
+    pairs: PairRule
+    select: SelectRule | None = Field(
+        default=None, description="How samples are chosen; null: the recipe ends at pairs"
+    )
+    cubes: CubeRule = CubeRule()
+
+    @model_validator(mode="after")
+    def _sensors_fit_the_task(self) -> Self:
+        wanted = {"modis_landsat8": ("modis", "landsat"), "s2_naip": ("sentinel2", "naip")}
+        found = (self.pairs.lr.sensor, self.pairs.hr.sensor)
+        if self.task is not None and found != wanted[self.task]:
+            raise ValueError(f"the task {self.task} pairs {' with '.join(wanted[self.task])}")
+        if self.select is not None and self.task is None:
+            raise ValueError("a recipe with select must name its task")
+        return self
+
+    @property
+    def selection(self) -> tuple[TaskName, SelectRule]:
+        """Task and selection.
+
+        Raises:
+            RecipeError: If the recipe ends at pairs.
+        """
+        if self.task is None or self.select is None:
+            raise RecipeError(
+                f"The recipe {self.name} has no task and select: it ends at pairs",
+                next_step="Add both sections to build a manifest.",
+            )
+        return self.task, self.select
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _sentence(error: ValidationError, where: str) -> RecipeError:
+    parts = []
+    for problem in error.errors():
+        path = ".".join(str(step) for step in problem["loc"]) or "recipe"
+        if problem["type"] == "extra_forbidden":
+            known = sorted(_all_keys(Recipe))
+            parts.append(f"{path} is not a key{_nearest(str(problem['loc'][-1]), known)}")
+        else:
+            parts.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}")
+    return RecipeError("; ".join(parts), where=where, next_step="Run `geosr recipe validate FILE`.")
+
+
+def _all_keys(model: type[BaseModel]) -> set[str]:
+    keys = set(model.model_fields)
+    for info in model.model_fields.values():
+        for kind in (info.annotation, *get_args(info.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                keys |= _all_keys(kind)
+    return keys
+
+
+class _OneOfEachKey(yaml.SafeLoader):
+    """YAML in which a key that stands twice in one mapping is an error, not the last one's."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse_recipe(text: str, where: str = "recipe") -> Recipe:
+    """Return the recipe written in `text` (YAML).
+
+    Raises:
+        RecipeError: If it is not YAML, has a key that is unknown or stands twice, or asks for what
+            makes no sense.
+    """
+    try:
+        data = yaml.load(text, Loader=_OneOfEachKey)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        first = " ".join(str(error).split())
+        raise RecipeError(f"This is not YAML: {first}", where=where) from error
+    if not isinstance(data, dict):
+        raise RecipeError("A recipe is a mapping of keys to values", where=where)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise _sentence(error, where) from error
+
+
+def parse_canonical(text: str, where: str = "manifests.recipe") -> Recipe:
+    """Return the recipe that `Recipe.canonical` wrote: durations are whole microseconds there.
+
+    Raises:
+        RecipeError: If it is no such text.
+    """
+    try:
+        data = json.loads(text)
+        data["pairs"]["window"] = timedelta(microseconds=data["pairs"]["window"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError("This is not a canonical recipe", where=where) from error
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise _sentence(error, where) from error
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Return the recipe in the file `path`, or the shipped one of that name (``s2_naip``).
+
+    Raises:
+        RecipeError: If there is no such file, or it is no valid recipe.
+    """
+    from geosr_lake.resources import resource_dir
+
+    file = Path(path)
+    shipped = resource_dir("catalog") / str(path) / "recipe.yaml"
+    if not file.is_file() and len(file.parts) == 1 and shipped.is_file():
+        file = shipped
+    try:
+        return parse_recipe(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            "The recipe cannot be read",
+            where=str(file),
+            next_step="Name a YAML file, or one of the shipped recipes.",
+        ) from error

@@ -1,0 +1,98 @@
+"""Secrets in links and texts: what is stored or printed goes through here first.
+
+Signed links carry their signature as query parameters; some archives also write a token beside
+the link. Both are worth nothing later and grant access now, so hrefs are stored unsigned and any
+other text (evidence, messages) has the values of such parameters blotted out.
+"""
+
+import re
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
+
+REDACTED = "REDACTED"
+
+_AZURE_SAS = "sig se st sp sv sr spr sip si ske skt sks skv skoid sktid skn saoid suoid scid srt ss"
+_AMAZON = "awsaccesskeyid signature expires policy key-pair-id"
+_GOOGLE = "googleaccessid"
+_OTHERS = (
+    "token access_token refresh_token id_token auth_token session_token sas sas_token apikey "
+    "api_key api-key subscription-key key password passwd pwd secret client_secret credential "
+    "authorization auth jwt"
+)
+SECRET_PARAMETERS = frozenset(f"{_AZURE_SAS} {_AMAZON} {_GOOGLE} {_OTHERS}".split())
+"""Names of query parameters, lower case, that sign a request or let one in."""
+SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-ms-", "x-oss-")
+"""Beginnings of such names."""
+
+_SECRET_NAMES = "|".join(
+    [
+        *(rf"{re.escape(prefix)}[a-z-]+" for prefix in SECRET_PREFIXES),
+        *(re.escape(name) for name in sorted(SECRET_PARAMETERS, key=lambda n: (-len(n), n))),
+    ]
+)
+# A parameter begins after ? & ; or #, which JSON, HTML and URLs may have escaped.
+_BEGIN = r"(?:[?&;#]|\\u0026|\\u003f|&amp;|%26|%3f)"
+_PARAMETER = re.compile(
+    rf"({_BEGIN}(?:{_SECRET_NAMES})(?:=|%3d|\\u003d))([^&;\s\"'<>\\]+)", re.IGNORECASE
+)
+_LONG_NAMES = "|".join(
+    re.escape(name)
+    for name in sorted(SECRET_PARAMETERS, key=lambda n: (-len(n), n))
+    if len(name) > 4 and name not in {"expires", "policy"}
+)
+_FIELD = re.compile(
+    rf"(\\?[\"'](?:[\w:.-]*[_:.-])?(?:{_LONG_NAMES}|{'|'.join(SECRET_PREFIXES)}[a-z-]+)\\?[\"']"
+    rf"\s*[:=]\s*\\?[\"'])([^\"'\\]+)",
+    re.IGNORECASE,
+)
+_BARE = re.compile(
+    r"\b((?:bearer|basic|sharedaccesssignature)\s+)([\w.~+/=%&-]{8,})", re.IGNORECASE
+)
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^/\s\"'@?#]+)@", re.IGNORECASE)
+_LEFT = re.compile(rf"[?&;#](?:{_SECRET_NAMES})=", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def _is_secret(parameter: str) -> bool:
+    name = unquote_plus(parameter.partition("=")[0]).strip().lower()
+    return name in SECRET_PARAMETERS or name.startswith(SECRET_PREFIXES)
+
+
+def unsigned(href: str) -> str:
+    """Return `href` without the parameters that sign it and without a user's name and password.
+
+    Other parameters stay, in their order and spelling. A link without any is returned as it is.
+    """
+    if not any(mark in href for mark in "?@#&;"):
+        return href
+    clean = _without_secrets(href)
+    # What is not written as a query should be, but shows a secret all the same, ends before it.
+    left = _LEFT.search(clean)
+    return clean if left is None else clean[: left.start()]
+
+
+def _without_secrets(href: str) -> str:
+    try:
+        parts = urlsplit(href)
+    except ValueError:  # brackets that are no IPv6 address, for example
+        return redact(href)
+    host = parts.netloc.rpartition("@")[2] if _SCHEME.match(href) else parts.netloc
+    query, fragment = (
+        "&".join(p for p in re.split("[&;]", part) if p and not _is_secret(p))
+        if any(map(_is_secret, re.split("[&;]", part)))
+        else part
+        for part in (parts.query, parts.fragment)
+    )
+    if (host, query, fragment) == (parts.netloc, parts.query, parts.fragment):
+        return href
+    return urlunsplit(parts._replace(netloc=host, query=query, fragment=fragment))
+
+
+def redact(text: str) -> str:
+    """Return `text` with every signature, token and password that it shows blotted out.
+
+    Works on any text: a message, a traceback, JSON with escaped links. Names stay, values go.
+    """
+    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    text = _PARAMETER.sub(rf"\1{REDACTED}", text)
+    text = _FIELD.sub(rf"\1{REDACTED}", text)
+    return _BARE.sub(rf"\1{REDACTED}", text)

@@ -1,0 +1,1 @@
+"""Scenes: acquisitions and tiles derived from the items that archives served."""

@@ -1,0 +1,86 @@
+"""The accounts of an ingest: every record that was read is somewhere, and the sums must hold."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from geosr_lake.archives.reasons import KEPT, QUARANTINED, UNSUPPORTED
+from geosr_lake.errors import GeoSRError
+
+REPEATED = "repeated"
+READ = "read"
+STATUSES = (KEPT, REPEATED, UNSUPPORTED, QUARANTINED)
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """What became of the records of one file.
+
+    Attributes:
+        path: The file.
+        read: Records as the reader counted them: lines, rows or features.
+        kept: Items that are new and part of a scene.
+        repeated: Items that the lake had, or that came before in the same run; not stored again.
+        unsupported: New items that are sound but of no use here.
+        quarantined: New items with something wrong.
+        reasons: Unsupported and quarantined items by reason.
+    """
+
+    path: str
+    read: int
+    kept: int
+    repeated: int
+    unsupported: int
+    quarantined: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One line of the count over the records: a file, a status, a reason."""
+
+    path: str
+    status: str
+    reason: str | None
+    rows: int
+
+
+def by_file(tallies: Iterable[Tally]) -> tuple[FileCounts, ...]:
+    """Return the counts of each file, by path.
+
+    Raises:
+        GeoSRError: If the records of a file do not add up: a bug, not bad input.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    for tally in tallies:
+        of_file = counts.setdefault(tally.path, dict.fromkeys((READ, *STATUSES), 0))
+        of_file[tally.status] += tally.rows
+        if tally.status in (UNSUPPORTED, QUARANTINED) and tally.reason:
+            of_reason = reasons.setdefault(tally.path, {})
+            of_reason[tally.reason] = of_reason.get(tally.reason, 0) + tally.rows
+    files = tuple(
+        FileCounts(path, **counts[path], reasons=dict(sorted(reasons.get(path, {}).items())))
+        for path in sorted(counts)
+    )
+    for of in files:
+        became = of.kept + of.repeated + of.unsupported + of.quarantined
+        _must_hold(of.read, became, "records read and records accounted for", of.path)
+    return files
+
+
+def check_lake(kept: int, scenes: int, superseded: int, where: str) -> None:
+    """Check that every kept item of the lake is a scene's best or one of its others.
+
+    Raises:
+        GeoSRError: If not: a bug, not bad input.
+    """
+    _must_hold(kept, scenes + superseded, "kept items and items in scenes", where)
+
+
+def _must_hold(left: int, right: int, what: str, where: str) -> None:
+    if left != right:
+        raise GeoSRError(
+            f"The accounts do not add up: {what} are {left} and {right}",
+            where=where,
+            next_step="This is a bug of geosr_lake: report it with this line and the file.",
+        )

@@ -1,0 +1,293 @@
+"""`geosr scenes ingest`: files of items into `items`, and from there into `scenes` and `tiles`.
+
+The stage rolls forward. Items are appended once and stay; scenes and tiles are derived from them,
+for the groups that new items touch and for those that a killed run left beyond the last commit.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from geosr_lake.archives import find_files, plan_units
+from geosr_lake.archives.reasons import KEPT
+from geosr_lake.lake import Lake, Progress, tables
+from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.ledger import arrow_schema
+from geosr_lake.lake.progress import Silent
+from geosr_lake.scenes import accounts, derive, tiles
+from geosr_lake.scenes.accounts import REPEATED, FileCounts, Tally
+from geosr_lake.scenes.reading import records_frame
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Derivation = Callable[[pa.Table, pa.Schema], pa.Table]
+"""A pure function from the rows of whole groups to rows of a table with the given columns."""
+
+GROUPS_A_TASK = 8192
+"""Groups, or tiles, that one call of a derivation gets."""
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What an ingest did, and what the lake holds after it.
+
+    Attributes:
+        run_id: The run.
+        files: Counts of each file, by path.
+        read: Records read, in all files.
+        kept: New items that are part of a scene.
+        repeated: Items that the lake had, or that came twice; not stored again.
+        unsupported: New items that are sound but of no use here.
+        quarantined: New items with something wrong.
+        reasons: Unsupported and quarantined items by reason.
+        groups_derived: Groups whose scenes were derived anew.
+        scenes: Scenes of the lake.
+        scenes_by_sensor: Scenes of the lake by sensor.
+        superseded: Items of the lake that show a scene which another item shows better.
+        tiles: Tiles of the lake.
+    """
+
+    run_id: str
+    files: tuple[FileCounts, ...]
+    read: int
+    kept: int
+    repeated: int
+    unsupported: int
+    quarantined: int
+    reasons: dict[str, int]
+    groups_derived: int
+    scenes: int
+    scenes_by_sensor: dict[str, int]
+    superseded: int
+    tiles: int
+
+
+def ingest(
+    lake: Lake, sources: Sequence[str | Path], *, progress: Progress | None = None
+) -> IngestSummary:
+    """Read the items of `sources` into the lake and derive its scenes and tiles.
+
+    The same items again change nothing; the order of files and items does not matter. No item
+    stops the run: what is not kept stands in `items` with a reason and evidence.
+
+    Args:
+        lake: The lake to write to.
+        sources: Files and folders; see `geosr_lake.archives.sources`.
+        progress: Told of the steps.
+
+    Raises:
+        UsageError: If a source is not there or not of a known kind.
+        LockedError: If another process ingests into this lake.
+        GeoSRError: If the accounts do not add up, which is a bug.
+    """
+    steps = progress or Silent()
+    files = find_files(sources, but=lake.root)
+    with lake.stage("scenes", "ingest") as run:
+        steps.start(f"Reading {len(files)} files of items")
+        counts = _add_items(lake, [str(path) for path in files], run.run_id)
+        steps.start("Deriving scenes and tiles")
+        groups = _derive(lake)
+        steps.start("Checking the sums")
+        holds = _holdings(lake)
+        summary = _summary(run.run_id, counts, groups, holds)
+        accounts.check_lake(holds.kept, summary.scenes, summary.superseded, str(lake.root))
+        run.counts = {
+            name: value for name, value in asdict(summary).items() if isinstance(value, int)
+        }
+        run.detail = {"files": [asdict(of_file) for of_file in counts], "reasons": summary.reasons}
+    return summary
+
+
+def _add_items(lake: Lake, files: Sequence[str], run_id: str) -> tuple[FileCounts, ...]:
+    """Append the items of `files` that the lake does not hold; return the counts of each file."""
+    from pyspark.sql import functions as f
+
+    units = plan_units([Path(file) for file in files])
+    with _cached(_with_status(lake, records_frame(lake.spark, units))) as rows:
+        tallies, digest = _count(rows)
+        counts = accounts.by_file([*(Tally(file, KEPT, None, 0) for file in files), *tallies])
+        if digest:
+            new = (
+                rows.where(f.col("status") == f.col("outcome"))
+                .withColumn("run_id", f.lit(run_id))
+                .withColumn("ingested_at", f.lit(datetime.now(UTC)))
+            )
+            names = contract("items").names
+            tables.append(lake.spark, lake.root, "items", new.select(*names), txn=digest)
+    return counts
+
+
+def _with_status(lake: Lake, records: "DataFrame") -> "DataFrame":
+    """Add `status`: the outcome of new items, `repeated` of others, null of the readers' counts.
+
+    Of equal items of one run the first counts, by path and position in the file: which of them
+    is read first does not matter.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as f
+
+    key = list(contract("items").key)
+    held = lake.live("items").select(*key).withColumn("held", f.lit(True))
+    first = Window.partitionBy(*key).orderBy("source_file", "position")
+    is_new = f.col("held").isNull() & (f.row_number().over(first) == 1)
+    status = f.when(
+        f.col("outcome").isNotNull(), f.when(is_new, f.col("outcome")).otherwise(REPEATED)
+    )
+    return records.join(held, key, "left").withColumn("status", status).drop("held")
+
+
+def _count(rows: "DataFrame") -> tuple[list[Tally], str]:
+    """Return the counts, and a text that names the new items; empty if there are none.
+
+    The text goes by the items' keys, whatever their order: two checksums and the number.
+    """
+    from pyspark.sql import functions as f
+
+    key = ", ".join(f"`{name}`" for name in contract("items").key)
+    counted = (
+        rows.groupBy("source_file", "status", "reason")
+        .agg(
+            f.count("*").alias("rows"),
+            f.sum("records").alias("records"),
+            f.expr(f"bit_xor(xxhash64({key}))").alias("xor"),
+            f.expr(f"string(sum(CAST(xxhash64('s', {key}) AS DECIMAL(38, 0))))").alias("total"),
+        )
+        .collect()
+    )
+    tallies, number, xor, total = [], 0, 0, 0
+    for row in counted:
+        if row["status"] is None:
+            tallies.append(Tally(row["source_file"], accounts.READ, None, row["records"]))
+            continue
+        tallies.append(Tally(row["source_file"], row["status"], row["reason"], row["rows"]))
+        if row["status"] != REPEATED:
+            number += row["rows"]
+            xor ^= row["xor"]
+            total += int(row["total"])
+    return tallies, f"scenes-ingest-{number}-{xor}-{total}" if number else ""
+
+
+def _derive(lake: Lake) -> int:
+    """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
+    from pyspark.sql import functions as f
+
+    live = lake.live("items").where(f.col("outcome") == KEPT)
+    pending = _pending_runs(lake)
+    if not pending:
+        return 0
+    spark, root = lake.spark, lake.root
+    touched = live.where(f.col("run_id").isin(pending)).select("group_key").distinct()
+    with _cached(touched) as groups:
+        if not (number := groups.count()):
+            return 0
+        items = live.join(groups, "group_key", "left_semi").select(*derive.ITEM_COLUMNS)
+        found = _mapped(items, ["group_key"], "scenes", derive.derive, number)
+        with _cached(found) as scenes:
+            tables.upsert(spark, root, "scenes", scenes, within=groups)
+            changed = scenes.select("sensor", "tile").distinct()
+            is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
+            members = (
+                lake.live("scenes")
+                .join(changed, ["sensor", "tile"], "left_semi")
+                .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
+                .select(*tiles.SCENE_COLUMNS)
+            )
+            extents = _mapped(members, ["sensor", "tile"], "tiles", tiles.derive, number)
+            tables.upsert(spark, root, "tiles", extents)
+    return number
+
+
+def _pending_runs(lake: Lake) -> list[str]:
+    """Return the runs whose items no commit holds yet: this one's, and those of killed ones.
+
+    A run appends its items at once, so a run is in the committed version or not at all.
+    """
+    live = lake.live("items").select("run_id").distinct()
+    committed = lake.df("items").select("run_id").distinct()
+    return [row["run_id"] for row in live.join(committed, "run_id", "left_anti").collect()]
+
+
+def _mapped(
+    rows: "DataFrame", keys: list[str], table: str, function: Derivation, groups: int
+) -> "DataFrame":
+    """Map a pure function over `rows` so that rows with equal `keys` come in one call."""
+    from pyspark.sql import functions as f
+
+    spark = rows.sparkSession
+    tasks = max(spark.sparkContext.defaultParallelism, -(-groups // GROUPS_A_TASK))
+    call = partial(_call, function=function, table=table)
+    bucket = f.pmod(f.hash(*keys), f.lit(tasks)).alias("bucket")
+    return rows.groupBy(bucket).applyInArrow(call, tables.schema(table))
+
+
+def _call(rows: pa.Table, *, function: Derivation, table: str) -> pa.Table:
+    return function(rows, arrow_schema(table))
+
+
+@dataclass(frozen=True)
+class _Holdings:
+    """What the lake holds."""
+
+    kept: int
+    scenes: dict[str, int]
+    superseded: int
+    tiles: int
+
+
+def _holdings(lake: Lake) -> _Holdings:
+    from pyspark.sql import functions as f
+
+    kept = lake.live("items").where(f.col("outcome") == KEPT).count()
+    by_sensor = (
+        lake.live("scenes")
+        .groupBy("sensor")
+        .agg(f.count("*").alias("scenes"), f.sum(f.size("superseded")).alias("superseded"))
+        .collect()
+    )
+    return _Holdings(
+        kept=kept,
+        scenes={row["sensor"]: row["scenes"] for row in sorted(by_sensor)},
+        superseded=sum(row["superseded"] for row in by_sensor),
+        tiles=lake.live("tiles").count(),
+    )
+
+
+def _summary(
+    run_id: str, counts: tuple[FileCounts, ...], groups: int, holds: _Holdings
+) -> IngestSummary:
+    reasons: dict[str, int] = {}
+    for of_file in counts:
+        for reason, number in of_file.reasons.items():
+            reasons[reason] = reasons.get(reason, 0) + number
+    return IngestSummary(
+        run_id=run_id,
+        files=counts,
+        read=sum(c.read for c in counts),
+        kept=sum(c.kept for c in counts),
+        repeated=sum(c.repeated for c in counts),
+        unsupported=sum(c.unsupported for c in counts),
+        quarantined=sum(c.quarantined for c in counts),
+        reasons=dict(sorted(reasons.items())),
+        groups_derived=groups,
+        scenes=sum(holds.scenes.values()),
+        scenes_by_sensor=holds.scenes,
+        superseded=holds.superseded,
+        tiles=holds.tiles,
+    )
+
+
+@contextmanager
+def _cached(frame: "DataFrame") -> Iterator["DataFrame"]:
+    """Keep a frame for the length of the block: it is computed once."""
+    frame.persist()
+    try:
+        yield frame
+    finally:
+        frame.unpersist()

@@ -1,0 +1,89 @@
+"""Units of files to rows of `items`, as a function that Spark maps over slices of the work."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from geosr_lake.archives import Record, Unit, normalise, read_unit
+from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.ledger import arrow_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+BATCH_RECORDS = 1024
+SLICE_UNITS = 64
+RUN_COLUMNS = ("source_file", "run_id", "ingested_at")
+"""Columns of `items` that tell of the run, not of the item."""
+EXTRA_COLUMNS = "source_file string, position bigint, records bigint"
+"""Beside the items' own columns: where a row stood, and how many records the unit had, in a row
+of its own without an outcome."""
+
+
+def item_schema() -> pa.Schema:
+    """Return the columns of `items` that an item fills."""
+    return pa.schema([f for f in arrow_schema("items") if f.name not in RUN_COLUMNS])
+
+
+def output_schema() -> pa.Schema:
+    """Return the columns of what `read_slices` gives: all but the extra ones may be null."""
+    fields = [pa.field(f.name, f.type) for f in item_schema()]
+    extra = [("source_file", pa.string()), ("position", pa.int64()), ("records", pa.int64())]
+    return pa.schema([*fields, *(pa.field(name, kind) for name, kind in extra)])
+
+
+def sliced(units: Sequence[Unit], parallelism: int) -> list[str]:
+    """Return the units in slices of similar length, each as JSON: one slice is one task."""
+    count = min(len(units), max(2 * parallelism, len(units) // SLICE_UNITS))
+    return [json.dumps([asdict(unit) for unit in units[i::count]]) for i in range(count)]
+
+
+def read_slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of the units in the column `slice`; mapped over batches by Spark."""
+    for batch in batches:
+        for text in batch.column("slice").to_pylist():
+            for fields in json.loads(text):
+                yield from read_rows(Unit(**fields))
+
+
+def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one unit, and at its end one that says how many records there were.
+
+    The position orders the records of a file over all of its units.
+    """
+    schema, out = item_schema(), output_schema()
+    count = 0
+    for records in _in_batches(read_unit(unit)):
+        rows = normalise(records, schema, folder=unit.folder)
+        base = (unit.part << 40) + unit.start + count
+        count += len(records)
+        extra = [
+            pa.array([unit.path] * len(records), pa.string()),
+            pa.array(range(base, base + len(records)), pa.int64()),
+            pa.nulls(len(records), pa.int64()),
+        ]
+        yield pa.RecordBatch.from_arrays([*rows.columns, *extra], schema=out)
+    counted = {"source_file": unit.path, "records": count}
+    yield pa.RecordBatch.from_pylist([counted], schema=out)
+
+
+def _in_batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) == BATCH_RECORDS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def records_frame(spark: "SparkSession", units: Sequence[Unit]) -> "DataFrame":
+    """Return every record of `units` as a row; read where the tasks run."""
+    slices = sliced(units, spark.sparkContext.defaultParallelism)
+    work = spark.createDataFrame([(text,) for text in slices], "slice string")
+    own = [f"`{c.name}` {c.type}" for c in contract("items").columns if c.name not in RUN_COLUMNS]
+    return work.repartition(len(slices)).mapInArrow(read_slices, ", ".join([*own, EXTRA_COLUMNS]))

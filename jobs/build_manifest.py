@@ -1,0 +1,13 @@
+"""`geosr manifest build` for spark-submit: the same options, the same exit codes.
+
+spark-submit --packages JARS jobs/build_manifest.py --recipe R --land-cover FILE --lake DIR
+
+Every worker must see the land-cover raster at its path.
+"""
+
+import sys
+
+from geosr_lake.cli.app import app
+
+if __name__ == "__main__":
+    app(["manifest", "build", *sys.argv[1:]])

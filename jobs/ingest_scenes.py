@@ -1,0 +1,11 @@
+"""`geosr scenes ingest` for spark-submit: the same options, the same exit codes.
+
+spark-submit --packages JARS jobs/ingest_scenes.py SOURCE... --lake DIR
+"""
+
+import sys
+
+from geosr_lake.cli.app import app
+
+if __name__ == "__main__":
+    app(["scenes", "ingest", *sys.argv[1:]])

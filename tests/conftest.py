@@ -1,0 +1,70 @@
+"""Fixtures that every test can use: the real data, the schemas, one Spark session, a new lake."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog_world import CatalogWorld
+    from pyspark.sql import SparkSession
+
+    from geosr_lake.lake import Lake
+
+REPO = Path(__file__).parent.parent
+os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
+
+
+def _outside(variable: str, default: str) -> Path:
+    return (REPO / os.environ.get(variable, default)).resolve()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real archive items and rasters."""
+    folder = _outside("GEOSR_REAL_DATA", "../shared/data")
+    if not (folder / "items").is_dir():
+        pytest.skip("no real data: set GEOSR_REAL_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stac_schemas() -> Path:
+    """The folder of STAC extension schemas for offline validation."""
+    folder = _outside("GEOSR_STAC_SCHEMAS", "../shared/stac-schemas")
+    if not folder.is_dir():
+        pytest.skip("no STAC extension schemas: set GEOSR_STAC_SCHEMAS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def catalog_world(tmp_path_factory: pytest.TempPathFactory) -> "CatalogWorld":
+    """A small published lake of both tasks, made without Spark; to be read, not changed."""
+    from catalog_world import make_world
+
+    from geosr_lake.publish.publish import publish
+
+    world = make_world(tmp_path_factory.mktemp("catalog") / "lake")
+    publish(world.lake)
+    return world
+
+
+@pytest.fixture(scope="session")
+def spark() -> "Iterator[SparkSession]":
+    """The one Spark session of the test run."""
+    from geosr_lake.lake.session import spark_session
+
+    session = spark_session()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(spark: "SparkSession", tmp_path: Path) -> "Lake":
+    """A new, empty lake."""
+    from geosr_lake.lake import Lake
+
+    return Lake.create(tmp_path / "lake")

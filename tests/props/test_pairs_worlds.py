@@ -1,0 +1,108 @@
+"""Small random worlds full of edges: the join finds what brute force finds.
+
+Times lie on a lattice of the window and a microsecond beside it, footprints on a lattice on which
+many touch, repeat or cross the antimeridian.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import shapely
+from pairs_oracle import Truth, brute_force
+from pairs_world import DAY_US, HOUR_US, NOON_2024_US, Scene, join, recipe, scene_table, square
+from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+LENGTHS_US = (0, 0, 1, HOUR_US, DAY_US, 8 * DAY_US, 16 * DAY_US)
+MIDNIGHT_US = NOON_2024_US - 12 * HOUR_US
+
+
+def random_footprint(rng: np.random.Generator) -> shapely.Geometry:
+    """A shape on a lattice of half degrees: round 10 E or over the antimeridian."""
+    lon, lat = rng.integers(0, 8, 2) / 2
+    kind = rng.integers(0, 5)
+    if kind == 0:
+        west = 178 + lon
+        parts = [shapely.box(west, lat, 180, lat + 1), shapely.box(-180, lat, west - 358, lat + 1)]
+        if west >= 180:
+            return shapely.box(west - 360, lat, west - 358, lat + 1)
+        return shapely.MultiPolygon(parts) if west > 178 else parts[0]
+    lon += 10
+    if kind == 1:
+        return shapely.Polygon([(lon, lat), (lon + 1, lat), (lon, lat + 1)])
+    if kind == 2:
+        return shapely.Polygon([(lon, lat), (lon + 1, lat + 0.5), (lon + 0.5, lat + 1)])
+    return square(lon, lat, float(rng.choice([0.5, 1.0, 2.0])))
+
+
+def random_world(seed: int, window_us: int, count: int = 120) -> list[Scene]:
+    """Scenes of two sensors; some share a footprint, some a time, tiles hold several."""
+    rng = np.random.default_rng(seed)
+    scenes = []
+    shapes = [random_footprint(rng) for _ in range(count // 3)]
+    for i in range(count):
+        sensor = ("modis", "landsat")[i % 2]
+        step = int(rng.integers(-2, 3)) * window_us + int(rng.integers(-1, 2))
+        start = MIDNIGHT_US + step + int(rng.choice([0, 0, HOUR_US, -DAY_US, 16 * DAY_US]))
+        length = int(rng.choice(LENGTHS_US))
+        if rng.random() < 0.2:  # ends where others start
+            start = MIDNIGHT_US - length
+        shape = shapes[int(rng.integers(len(shapes)))]
+        side = "east" if shape.bounds[2] > 100 or shape.bounds[0] < -100 else "mid"
+        tile = f"{side}{int(rng.integers(0, 4))}"
+        scenes.append(Scene(sensor, tile, shape, start, start + length, f"s{i}"))
+    return scenes
+
+
+def truth_of(scenes: list[Scene]) -> Truth:
+    return brute_force(
+        *(scene_table(s for s in scenes if s.sensor == name) for name in ("modis", "landsat"))
+    )
+
+
+WINDOWS = {
+    "0 s": 0,
+    "1 s": 1_000_000,
+    "1 h": HOUR_US,
+    "1 d": DAY_US,
+    "8 d": 8 * DAY_US,
+    "400 d": 400 * DAY_US,
+    "3660 d": 3660 * DAY_US,
+}
+
+
+@pytest.mark.parametrize(
+    ("window", "partitions"), list(zip(WINDOWS, (1, 2, 7, 2, 1, 7, 2), strict=True))
+)
+def test_join_is_brute_force(spark: SparkSession, window: str, partitions: int) -> None:
+    window_us = WINDOWS[window]
+    scenes = random_world(len(window) * 1000 + partitions, window_us)
+    truth = truth_of(scenes)
+    wanted = truth.inside(window_us)
+    found = join(spark, scenes, recipe(window=window).pairs, partitions=partitions)
+    assert {key: gap for key, (gap, _) in found.items()} == wanted
+    overlap = truth.overlaps(wanted.keys())
+    assert max(abs(share - overlap[key]) for key, (_, share) in found.items()) <= 1e-6
+    edges = Counter(
+        "on" if abs(gap) == window_us else "beyond" if abs(gap) == window_us + 1 else "other"
+        for gap in truth.gap_us.tolist()
+    )
+    assert edges["on"], "the world has no gap that is exactly the window"
+    assert edges["beyond"], "the world has no gap one microsecond beyond the window"
+    assert any(share == 0 for share in overlap.values()), "no two footprints only touch"
+
+
+def test_partitions_do_not_change_a_row(spark: SparkSession) -> None:
+    scenes = random_world(7, DAY_US)
+    rule = recipe(window="1 d").pairs
+    first, *others = (join(spark, scenes, rule, partitions=n) for n in (1, 2, 7))
+    assert first
+    assert all(other == first for other in others)
+
+
+def test_the_order_of_the_scenes_does_not_change_a_row(spark: SparkSession) -> None:
+    scenes = random_world(8, HOUR_US)
+    rule = recipe(window="1 h").pairs
+    assert join(spark, scenes, rule) == join(spark, scenes[::-1], rule) != {}

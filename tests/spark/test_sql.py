@@ -1,0 +1,221 @@
+"""`geosr sql`: views at pinned versions, the shipped queries, and nothing but queries."""
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from geosr_lake.cli.app import app
+from geosr_lake.cli.query import _shipped
+from geosr_lake.errors import UsageError
+from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake.contracts import contracts
+
+pytestmark = pytest.mark.spark
+
+VIEWS = (
+    *("items", "scenes", "tiles", "tile_pairs", "pairs", "sites", "site_cover", "candidates"),
+    *("manifest", "manifests", "funnel", "draws", "shards", "samples", "runs", "commits"),
+)
+
+
+def command(*words: str) -> Any:
+    return CliRunner().invoke(app, list(words))
+
+
+def asked(built: Any, query: str, *words: str) -> list[dict[str, Any]]:
+    done = command("sql", query, "--lake", str(built.lake.root), "--json", *words)
+    assert done.exit_code == 0, done.output
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_every_table_is_a_view(built: Any) -> None:
+    assert set(VIEWS) == set(contracts())
+    each = (f"SELECT '{v}' AS view, count(*) AS n FROM {v}" for v in VIEWS)  # noqa: S608
+    counts = " UNION ALL ".join(each)
+    found = {row["view"]: row["n"] for row in asked(built, counts)}
+    assert found["scenes"] == len(built.scenes)
+    assert found["pairs"] == len(built.pairs)
+    assert found["manifest"] == 24
+    assert found["shards"] == found["samples"] == 0
+    assert found["commits"] == 3
+
+
+def test_views_stay_at_the_lakes_commit(lake: Lake) -> None:
+    row = dict.fromkeys(("manifest_id", "subset", "lr_tile", "hr_tile"), "x")
+    with lake.stage("manifest", "build"):
+        ledger.append(lake.root, "draws", [row | {"n_sites": 1, "n_drawn": 1}])
+    ledger.append(lake.root, "draws", [row | {"n_sites": 1, "n_drawn": 1}])
+    assert lake.sql("SELECT count(*) AS n FROM draws").collect()[0]["n"] == 1
+
+
+def test_spatial_functions_are_there(built: Any) -> None:
+    query = (
+        "SELECT max(ST_Area(ST_GeomFromWKB(footprint_wkb))) AS a, "
+        "max((xmax - xmin) * (ymax - ymin)) AS b FROM sites"
+    )
+    row = asked(built, query)[0]
+    assert 0.9 * row["b"] < row["a"] <= row["b"]
+
+
+def test_why_were_candidates_dropped(built: Any) -> None:
+    rows = asked(built, "why_dropped")
+    candidates = built.lake.arrow("candidates").to_pylist()
+    counts = Counter(row["verdict"] for row in candidates)
+    assert {row["verdict"]: row["candidates"] for row in rows} == counts
+    assert sum(row["percent"] for row in rows) == pytest.approx(100, abs=0.5)
+    order = [row["verdict"] for row in rows]
+    assert order.index("lr_cloud") < order.index("not_best") < order.index("kept")
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.01, 1.0])
+def test_what_changes_at_another_cloud_limit(built: Any, limit: float) -> None:
+    rows = asked(built, "at_cloud_limit", "--arg", f"max_cloud={limit}")
+    standing = [
+        row
+        for row in built.lake.arrow("candidates").to_pylist()
+        if row["verdict"] in ("kept", "reserve", "not_best", "over_quota")
+    ]
+    passing = [row for row in standing if row["lr_cloud_frac"] <= limit]
+    for name, among in (("now", standing), ("then", passing)):
+        for stratum in ("urban", "non_urban"):
+            sites = {row["site_id"] for row in among if row["stratum"] == stratum}
+            found = sum(row[f"sites_{name}"] for row in rows if row["stratum"] == stratum)
+            assert found == len(sites)
+    lost = sum(1 for row in standing if row["verdict"] == "kept" and row not in passing)
+    assert sum(row["samples_lost"] for row in rows) == lost
+
+
+def test_how_splits_are_filled(built: Any) -> None:
+    rows = asked(built, "splits")
+    assert {row["split"]: row["samples"] for row in rows} == {
+        split: counts["samples"] for split, counts in built.summary.splits.items()
+    }
+
+
+def test_every_shipped_query_is_tested_here_and_says_how_it_is_run() -> None:
+    assert set(_shipped()) == {"why_dropped", "at_cloud_limit", "splits"}
+    for name, path in _shipped().items():
+        text = path.read_text()
+        assert text.startswith("-- ")
+        assert f"geosr sql {name}" in text
+
+
+def test_rows_of_every_type_print(built: Any) -> None:
+    query = (
+        "SELECT scene_id, t_start, footprint_wkb, assets, superseded, transform, "
+        "DATE '2024-01-31' AS day, CAST(1.5 AS DECIMAL(3, 1)) AS share FROM scenes LIMIT 1"
+    )
+    row = asked(built, query)[0]
+    assert row["day"] == str(date(2024, 1, 31))
+    assert isinstance(row["assets"], dict)
+    done = command("sql", query, "--lake", str(built.lake.root))
+    assert done.exit_code == 0, done.output
+    assert "bytes>" in done.stdout
+
+
+def test_more_rows_than_asked_for_are_announced(built: Any) -> None:
+    root = str(built.lake.root)
+    done = command("sql", "SELECT site_id FROM sites", "--lake", root, "--limit", "2", "--json")
+    assert len(json.loads(done.stdout)) == 2
+    assert "more rows than 2" in done.stderr
+    done = command("sql", "SELECT site_id FROM sites LIMIT 2", "--lake", root, "--limit", "2")
+    assert "more rows" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE pairs",
+        "DELETE FROM pairs",
+        "UPDATE pairs SET gap_s = 0",
+        "INSERT INTO pairs SELECT * FROM pairs",
+        "WITH p AS (SELECT * FROM pairs) INSERT INTO pairs SELECT * FROM p",
+        "FROM pairs INSERT INTO scenes SELECT * INSERT INTO tiles SELECT *",
+        "INSERT OVERWRITE DIRECTORY '{path}/out' USING parquet SELECT * FROM pairs",
+        "MERGE INTO pairs AS t USING pairs AS s ON t.pair_id = s.pair_id WHEN MATCHED THEN DELETE",
+        "CREATE TABLE delta.`{path}/out` AS SELECT * FROM pairs",
+        "CREATE OR REPLACE TEMP VIEW pairs AS SELECT 1",
+        "ALTER TABLE delta.`{path}` SET TBLPROPERTIES ('a' = 'b')",
+        "TRUNCATE TABLE pairs",
+        "OPTIMIZE delta.`{path}`",
+        "VACUUM delta.`{path}`",
+        "RESTORE TABLE delta.`{path}` TO VERSION AS OF 0",
+        "SET spark.sql.ansi.enabled = false",
+        "EXECUTE IMMEDIATE 'DELETE FROM delta.`{path}`'",
+        "EXECUTE IMMEDIATE 'SELECT 1'",
+        "DECLARE x = 1",
+        "ADD JAR '/tmp/x.jar'",
+        "BEGIN DELETE FROM delta.`{path}`; END",
+        "SELECT TRANSFORM (pair_id) USING 'touch {path}/out' AS x FROM pairs",
+        "SHOW TABLES",
+    ],
+)
+def test_nothing_but_queries_runs(built: Any, query: str) -> None:
+    path = tables.table_path(built.lake.root, "pairs")
+    before = ledger.version_of(built.lake.root, "pairs")
+    with pytest.raises(UsageError):
+        built.lake.sql(query.format(path=path))
+    assert ledger.version_of(built.lake.root, "pairs") == before
+    assert not (Path(path) / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "TABLE pairs",
+        "VALUES (1, 'a'), (2, 'b')",
+        "FROM pairs SELECT pair_id LIMIT 3 OFFSET 1",
+        "WITH p AS (SELECT * FROM pairs) SELECT a.* FROM p AS a JOIN p AS b USING (pair_id)",
+        "SELECT DISTINCT lr_tile FROM pairs UNION SELECT hr_tile FROM pairs ORDER BY 1",
+        "SELECT tile FROM scenes EXCEPT SELECT lr_tile FROM pairs INTERSECT SELECT 'x'",
+        "SELECT lr_tile, count(*) AS n FROM pairs GROUP BY ALL HAVING count(*) > 1",
+        "SELECT lr_tile, hr_tile, count(*) FROM pairs GROUP BY CUBE (lr_tile, hr_tile)",
+        "SELECT rank() OVER w FROM pairs WINDOW w AS (PARTITION BY lr_tile ORDER BY gap_s)",
+        "SELECT s.scene_id, role FROM scenes AS s LATERAL VIEW explode(map_keys(assets)) AS role",
+        "SELECT * FROM pairs, LATERAL (SELECT gap_s / 86400 AS gap_d)",
+        "SELECT * FROM site_cover PIVOT (max(frac) FOR class IN (12, 13))",
+        "SELECT * FROM funnel UNPIVOT (n FOR what IN (n_in, n_dropped))",
+        "SELECT * FROM pairs TABLESAMPLE (3 ROWS)",
+        "SELECT * FROM range(3)",
+        "SELECT /*+ BROADCAST(m) */ * FROM candidates JOIN manifests AS m USING (manifest_id)",
+        "SELECT (SELECT max(gap_s) FROM pairs) AS most, EXISTS (SELECT 1 FROM sites) AS any",
+        "SELECT * FROM pairs DISTRIBUTE BY lr_tile SORT BY gap_s",
+        "FROM pairs |> WHERE gap_s > 0 |> AGGREGATE count(*) AS n GROUP BY lr_tile",
+        "-- a comment\nSELECT 1 /* another */",
+    ],
+)
+def test_queries_of_every_kind_run(built: Any, query: str) -> None:
+    built.lake.sql(query).limit(3).collect()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["SELECT FROM"], "does not work"),
+        (["SELECT nothing FROM pairs"], "does not work"),
+        (["SELECT * FROM nowhere"], "Views:"),
+        (["no_such_query"], "There is no shipped query"),
+        (["at_cloud_limit"], "max_cloud"),
+        (["at_cloud_limit", "--arg", "max_cloud"], "NAME=VALUE"),
+    ],
+)
+def test_a_query_that_does_not_work_is_told_in_words(
+    built: Any, words: list[str], says: str
+) -> None:
+    done = command("sql", *words, "--lake", str(built.lake.root))
+    assert done.exit_code == 2, done.output
+    assert says in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_arguments_are_values_not_sql(built: Any) -> None:
+    query = "SELECT count(*) AS n FROM pairs WHERE pair_id = :id"
+    assert asked(built, query, "--arg", "id=x' OR '1'='1") == [{"n": 0}]
+    pair = built.pairs[0]["pair_id"]
+    assert asked(built, query, "--arg", f"id={pair}") == [{"n": 1}]

@@ -1,0 +1,175 @@
+"""One holder at a time; a dead one's lock is broken in words, and by one only."""
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import psutil
+import pytest
+
+from geosr_lake.errors import LockedError, UnsafeInputError
+from geosr_lake.lake.locks import lock
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from geosr_lake.lake.locks import lock
+with lock(Path(sys.argv[1]), "pairs"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holding(root: Path) -> subprocess.Popen[str]:
+    """A process that holds the lock, once it does."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def files(root: Path) -> list[str]:
+    return sorted(p.name for p in (root / "locks").glob("*.lock"))
+
+
+def test_the_lock_stands_while_it_is_held(tmp_path: Path) -> None:
+    with lock(tmp_path, "pairs"):
+        assert files(tmp_path) == ["pairs.lock"]
+        with lock(tmp_path, "scenes"):
+            assert files(tmp_path) == ["pairs.lock", "scenes.lock"]
+    assert files(tmp_path) == []
+
+
+def test_it_is_given_back_after_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), lock(tmp_path, "pairs"):
+        raise ZeroDivisionError
+    assert files(tmp_path) == []
+
+
+def test_a_live_holder_keeps_others_out_in_words(tmp_path: Path) -> None:
+    process = holding(tmp_path)
+    try:
+        with pytest.raises(LockedError) as caught, lock(tmp_path, "pairs"):
+            pytest.fail("two hold one lock")
+        assert f"process {process.pid} on {socket.gethostname()}" in str(caught.value)
+        assert caught.value.exit_code == 7
+        started = time.monotonic()
+        with pytest.raises(LockedError), lock(tmp_path, "pairs", wait_s=0.3):
+            pytest.fail("two hold one lock")
+        assert time.monotonic() - started >= 0.3
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_killed_holders_lock_is_broken_in_words(tmp_path: Path) -> None:
+    process = holding(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert files(tmp_path) == ["pairs.lock"]
+    said: list[str] = []
+    with lock(tmp_path, "pairs", tell=said.append):
+        assert files(tmp_path) == ["pairs.lock"]
+    assert len(said) == 1
+    assert f"process {process.pid}" in said[0]
+    assert "is broken" in said[0]
+
+
+def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "pairs.lock"
+    path.parent.mkdir()
+    mine = psutil.Process()
+    holder = {"host": socket.gethostname(), "pid": mine.pid, "started": mine.create_time() - 99}
+    path.write_text(json.dumps(holder))
+    with lock(tmp_path, "pairs"):
+        pass
+
+
+@pytest.mark.parametrize("holder", [{"host": "elsewhere", "pid": 1, "started": 0.0}, {}, "text"])
+def test_a_holder_that_cannot_be_judged_keeps_its_lock(tmp_path: Path, holder: object) -> None:
+    path = tmp_path / "locks" / "pairs.lock"
+    path.parent.mkdir()
+    path.write_text(holder if isinstance(holder, str) else json.dumps(holder))
+    with pytest.raises(LockedError, match="delete the file"), lock(tmp_path, "pairs"):
+        pytest.fail("a lock was taken that another may hold")
+    assert path.is_file()
+
+
+def test_a_lock_that_another_took_over_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "pairs.lock"
+    with lock(tmp_path, "pairs"):
+        path.unlink()
+        path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": 0.0}))
+    assert path.is_file()
+
+
+def test_names_become_files_only_if_they_are_plain(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeInputError), lock(tmp_path, "../pairs"):
+        pytest.fail("a lock outside the lake")
+
+
+def test_threads_of_one_process_take_turns(tmp_path: Path) -> None:
+    inside = 0
+    most = 0
+    done = 0
+
+    def work() -> None:
+        nonlocal inside, most, done
+        for _ in range(10):
+            with lock(tmp_path, "commits", wait_s=60):
+                inside += 1
+                most = max(most, inside)
+                inside -= 1
+                done += 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, done) == (1, 60)
+    assert files(tmp_path) == []
+
+
+def _race(root: Path, start: Barrier, seen: Path) -> None:
+    """Take the lock that a dead process left; note when."""
+    start.wait()
+    with lock(root, "pairs", wait_s=60):
+        began = time.monotonic()
+        time.sleep(0.02)
+        seen.write_text(json.dumps([began, time.monotonic()]))
+
+
+@pytest.mark.fault
+def test_of_many_that_find_a_dead_holder_each_gets_the_lock_alone(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    for attempt in range(3):
+        root = tmp_path / str(attempt)
+        process = holding(root)
+        process.kill()
+        process.wait()
+        start = context.Barrier(4)
+        notes = [root / f"seen{i}" for i in range(4)]
+        racers = [context.Process(target=_race, args=(root, start, note)) for note in notes]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        spans = sorted(json.loads(note.read_text()) for note in notes)
+        for (_, ended), (began, _) in pairwise(spans):
+            assert ended <= began, "two held one lock"
+        assert files(root) == []

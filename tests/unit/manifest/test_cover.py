@@ -1,0 +1,187 @@
+"""Land-cover fractions against arithmetic on rasters made for the test."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from manifest_world import EPSG, FIELD, NODATA, SOUTH_M, URBAN, WEST_M, write_raster
+from rasterio.transform import from_origin
+
+from geosr_lake.errors import UsageError
+from geosr_lake.manifest import cover
+from geosr_lake.manifest.cover import LandCover, class_fractions, site_points, stratum
+from geosr_lake.recipe import UrbanRule
+
+RULE = UrbanRule(layer="made", classes=(URBAN, 14), min_frac=0.25)
+
+
+def fractions(
+    path: Path, x_m: int = WEST_M, y_m: int = SOUTH_M, size_m: float = 600.0, epsg: int = EPSG
+) -> dict[int, float]:
+    with LandCover(path) as layer:
+        return next(layer.sites(np.array([epsg]), np.array([x_m]), np.array([y_m]), size_m))
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({URBAN: 0.25, FIELD: 0.75}, "urban"),
+        ({URBAN: 0.1, 14: 0.15, FIELD: 0.75}, "urban"),  # 0.1 + 0.15 < 0.25 in binary
+        ({URBAN: 0.24, FIELD: 0.76}, "non_urban"),
+        ({FIELD: 1.0}, "non_urban"),
+        ({FIELD: 0.8}, "non_urban"),  # whatever the rest is, it is too small
+        ({FIELD: 0.7}, None),  # the rest could make it urban
+        ({URBAN: 0.2, FIELD: 0.75}, None),
+        ({URBAN: 0.3}, "urban"),
+        ({}, None),
+    ],
+)
+def test_the_stratum(shares: dict[int, float], expected: str | None) -> None:
+    assert stratum(shares, RULE) == expected
+
+
+def test_points_are_centres_of_equal_parts() -> None:
+    x, y = site_points(np.array([0]), np.array([600]), 600.0)
+    assert x.shape == y.shape == (1, 400)
+    assert (x.min(), x.max(), y.min(), y.max()) == (15.0, 585.0, 615.0, 1185.0)
+    assert sorted(set(np.diff(np.unique(x)))) == [30.0]
+
+
+def test_fractions_count_points_that_are_known() -> None:
+    classes = np.array([1, 1, 2, 9])
+    known = np.array([True, True, True, False])
+    assert class_fractions(classes, known) == {1: 0.5, 2: 0.25}
+
+
+def test_pixels_of_the_points_spacing_are_counted_exactly(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    classes = rng.choice([URBAN, FIELD, NODATA], size=(40, 40)).astype(np.uint8)
+    path = write_raster(tmp_path / "lc.tif", classes, west=WEST_M, north=SOUTH_M + 1_200, pixel=30)
+    for i, j in ((0, 0), (1, 0), (1, 1)):
+        inside = classes[20 - 20 * j : 40 - 20 * j, 20 * i : 20 * i + 20]
+        expected = {c: float((inside == c).mean()) for c in (URBAN, FIELD)}
+        assert fractions(path, WEST_M + 600 * i, SOUTH_M + 600 * j) == expected
+
+
+def test_half_a_site_outside_the_raster_is_unknown(tmp_path: Path) -> None:
+    path = write_raster(
+        tmp_path / "lc.tif",
+        np.full((10, 10), FIELD, np.uint8),
+        west=WEST_M + 300,
+        north=SOUTH_M + 600,
+        pixel=60,
+    )
+    assert fractions(path) == {FIELD: 0.5}
+    assert fractions(path, WEST_M - 6_000) == {}
+
+
+def test_a_raster_in_degrees_is_asked_at_the_same_ground(tmp_path: Path) -> None:
+    """The zone's middle meridian parts town and fields: a site astride it has half of each."""
+    classes = np.full((200, 400), FIELD, np.uint8)
+    classes[:, :200] = URBAN
+    path = write_raster(
+        tmp_path / "lc.tif", classes, west=-105.2, north=39.8, pixel=0.001, crs="EPSG:4326"
+    )
+    assert fractions(path, 500_000 - 300, SOUTH_M) == {FIELD: 0.5, URBAN: 0.5}
+    assert fractions(path, 500_000 - 450, SOUTH_M) == {FIELD: 0.25, URBAN: 0.75}
+
+
+def test_a_big_window_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    classes = rng.integers(0, 9, size=(60, 60)).astype(np.uint8)
+    path = write_raster(
+        tmp_path / "lc.tif", classes, west=WEST_M - 600, north=SOUTH_M + 1_200, pixel=30
+    )
+    whole = fractions(path)
+    monkeypatch.setattr(cover, "_AT_ONCE_PX", 50)
+    assert fractions(path) == whole
+
+
+def test_a_site_over_180_degrees_reads_both_ends_of_the_globe(tmp_path: Path) -> None:
+    classes = np.full((180, 360), FIELD, np.uint8)
+    classes[:, 0], classes[:, -1] = URBAN, 14
+    path = write_raster(tmp_path / "lc.tif", classes, west=-180, north=90, pixel=1, crs="EPSG:4326")
+    from pyproj import Transformer
+
+    x, y = Transformer.from_crs(4326, 32660, always_xy=True).transform(180.0, 10.0)
+    found = fractions(path, int(x) - 300, int(y) - 300, epsg=32660)
+    assert set(found) == {URBAN, 14}
+    assert found[14] == pytest.approx(0.5, abs=0.06)
+    assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_the_version_is_that_of_the_bytes(tmp_path: Path) -> None:
+    classes = np.full((4, 4), FIELD, np.uint8)
+    ground = {"west": WEST_M, "north": SOUTH_M, "pixel": 60}
+    paths = [write_raster(tmp_path / name, classes, **ground) for name in ("a.tif", "b.tif")]
+    classes[0, 0] = URBAN
+    paths.append(write_raster(tmp_path / "c.tif", classes, **ground))
+    versions = []
+    for path in paths:
+        with LandCover(path) as layer:
+            versions.append(layer.version)
+    assert versions[0] == versions[1] != versions[2]
+
+
+def vrt(member: str) -> str:
+    with rasterio.Env():
+        wkt = rasterio.crs.CRS.from_epsg(EPSG).to_wkt()
+    return f"""<VRTDataset rasterXSize="4" rasterYSize="4"><SRS>{wkt}</SRS>
+      <GeoTransform>{WEST_M}, 60, 0, {SOUTH_M}, 0, -60</GeoTransform>
+      <VRTRasterBand dataType="Byte" band="1"><SimpleSource>
+        <SourceFilename relativeToVRT="0">{member}</SourceFilename><SourceBand>1</SourceBand>
+        <SrcRect xOff="0" yOff="0" xSize="4" ySize="4"/>
+        <DstRect xOff="0" yOff="0" xSize="4" ySize="4"/>
+      </SimpleSource></VRTRasterBand></VRTDataset>"""
+
+
+@pytest.mark.parametrize("name", ["all.vrt", "all.tif"])
+def test_a_mosaic_is_refused_unread(tmp_path: Path, name: str) -> None:
+    mosaic = tmp_path / name
+    mosaic.write_text(vrt("/vsicurl/http://192.0.2.1/a.tif"))
+    with pytest.raises(UsageError, match="cannot be read as a GeoTIFF"):
+        LandCover(mosaic)
+
+
+def test_what_is_no_land_cover_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no land-cover raster here"):
+        LandCover(tmp_path / "none.tif")
+    (tmp_path / "text.tif").write_text("not a raster")
+    with pytest.raises(UsageError, match="cannot be read as a GeoTIFF"):
+        LandCover(tmp_path / "text.tif")
+    heights = np.zeros((4, 4), np.float32)
+    path = write_raster(
+        tmp_path / "h.tif", heights, west=WEST_M, north=SOUTH_M, pixel=60, nodata=None
+    )
+    with pytest.raises(UsageError, match="whole numbers"):
+        LandCover(path)
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_a_raster_without_a_place_is_refused(tmp_path: Path) -> None:
+    profile = {"driver": "GTiff", "width": 4, "height": 4, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile) as target:
+        target.write(np.zeros((1, 4, 4), np.uint8))
+    with pytest.raises(UsageError, match="no coordinate system"):
+        LandCover(tmp_path / "a.tif")
+    placed = profile | {"count": 2, "crs": "EPSG:4326", "transform": from_origin(0, 0, 1, 1)}
+    with rasterio.open(tmp_path / "b.tif", "w", **placed) as target:
+        target.write(np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(UsageError, match="one band"):
+        LandCover(tmp_path / "b.tif")
+
+
+def test_real_land_cover_knows_denver_from_the_plains(real_data: Path) -> None:
+    path = real_data / "strata" / "MCD12C1.A2019001.006.2020220162300.tif"
+    urban = UrbanRule(layer="mcd12c1", classes=(13,), min_frac=0.25)
+    from pyproj import Transformer
+
+    to_utm = Transformer.from_crs(4326, 32613, always_xy=True)
+    found = {}
+    for name, lon, lat in (("denver", -104.98, 39.74), ("plains", -102.6, 38.9)):
+        x, y = to_utm.transform(lon, lat)
+        shares = fractions(path, int(x // 600 * 600), int(y // 600 * 600))
+        assert sum(shares.values()) == pytest.approx(1.0)
+        found[name] = stratum(shares, urban)
+    assert found == {"denver": "urban", "plains": "non_urban"}

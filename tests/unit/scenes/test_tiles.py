@@ -1,0 +1,67 @@
+"""Scenes to tiles: one box, or two where scenes lie on both sides of the antimeridian."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import shapely
+from stac_items import TILES
+
+from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive
+
+EAST, WEST = shapely.box(179, 10, 180, 11), shapely.box(-180, 10.5, -178, 12)
+
+
+def scenes(*footprints: shapely.Geometry, tile: str = "01WCQ") -> pa.Table:
+    rows = []
+    for footprint in footprints:
+        west, south, east, north = footprint.bounds
+        wkb = shapely.to_wkb(footprint) if east - west > 180 else None
+        rows.append(("sentinel2", tile, west, south, east, north, wkb))
+    return pa.table(dict(zip(SCENE_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+def extent(*footprints: shapely.Geometry) -> tuple[shapely.Geometry, dict[str, object]]:
+    (row,) = derive(scenes(*footprints), TILES).to_pylist()
+    return shapely.from_wkb(row["extent_wkb"]), row
+
+
+def test_the_extent_is_the_union_of_the_bounds() -> None:
+    found, row = extent(shapely.Point(1, 1).buffer(1), shapely.box(3, 5, 4, 6))
+    assert found.equals(shapely.box(0, 0, 4, 6))
+    assert (row["xmin"], row["ymin"], row["xmax"], row["ymax"]) == (0, 0, 4, 6)
+    assert row["scene_count"] == 2
+
+
+@pytest.mark.parametrize(
+    "footprints",
+    [
+        [shapely.MultiPolygon([EAST, WEST])],
+        [EAST, WEST],
+        [shapely.MultiPolygon([EAST, WEST]), shapely.box(179.5, 10.2, 180, 10.4)],
+    ],
+)
+def test_two_boxes_over_the_antimeridian(footprints: list[shapely.Geometry]) -> None:
+    found, row = extent(*footprints)
+    assert found.equals(shapely.union(EAST, WEST))
+    assert (row["xmin"], row["xmax"]) == (-180, 180)
+    assert np.diff(shapely.bounds(shapely.get_parts(found))[:, [0, 2]]).max() <= 2
+
+
+def test_a_tile_that_ends_at_the_antimeridian_has_one() -> None:
+    assert extent(EAST)[0].geom_type == "Polygon"
+
+
+def test_tiles_are_sorted_and_do_not_depend_on_order() -> None:
+    both = [scenes(EAST, WEST, tile="b"), scenes(shapely.box(0, 0, 1, 1), tile="a")]
+    first, second = (derive(pa.concat_tables(order), TILES) for order in (both, both[::-1]))
+    assert first.equals(second)
+    assert first["tile"].to_pylist() == ["a", "b"]
+
+
+def test_equal_extents_have_one_id_and_others_another() -> None:
+    ids = [extent(box)[1]["extent_id"] for box in (EAST, shapely.box(179, 10, 180, 11), WEST)]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_no_scene_is_no_tile() -> None:
+    assert derive(scenes(EAST).slice(0, 0), TILES).num_rows == 0

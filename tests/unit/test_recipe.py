@@ -1,0 +1,277 @@
+"""Recipes: what is refused, and rule ids that change with the meaning, not with the spelling."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geosr_lake.errors import RecipeError
+from geosr_lake.recipe import Recipe, load_recipe, parse_canonical, parse_recipe
+
+REPO = Path(__file__).parents[2]
+SHIPPED = ("s2_naip", "modis_landsat8")
+
+SMALL = """
+name: small
+task: s2_naip
+pairs:
+  lr: {sensor: sentinel2, products: [S2MSI2A]}
+  hr: {sensor: naip}
+  window: 10 d
+  start: 2019-01-01
+select:
+  sites_per_tile_pair: 4
+  lr: {max_cloud_frac: 0.2}
+  urban: {layer: worldcover, classes: [50, 13], min_frac: 0.1}
+  quotas: {urban: 5, non_urban: 5}
+  block_deg: 1
+"""
+
+
+def plain(text: str = SMALL) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def rules(recipe: Recipe) -> tuple[str, str | None, str]:
+    select = None if recipe.select is None else recipe.select.rule_id
+    return recipe.pairs.rule_id, select, recipe.cubes.rule_id
+
+
+def changed(path: str, value: Any) -> Recipe:
+    data = plain()
+    *way, last = path.split(".")
+    section = data
+    for step in way:
+        section = section.setdefault(step, {})
+    section[last] = value
+    return parse_recipe(yaml.safe_dump(data))
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    """The same YAML with the keys of every mapping in another order."""
+    if not isinstance(value, dict):
+        return value
+    items = [(key, shuffled(inner, order)) for key, inner in value.items()]
+    order.shuffle(items)
+    return dict(items)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_are_valid_and_name_every_key(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name == recipe.task
+    assert recipe.select is not None
+    text = (REPO / "catalog" / name / "recipe.yaml").read_text()
+    written = plain(text)
+
+    def missing(model: Any, data: dict[str, Any], at: str = "") -> list[str]:
+        gone = []
+        for key in type(model).model_fields:
+            value = getattr(model, key)
+            if key not in data:
+                gone.append(f"{at}{key}")
+            elif hasattr(type(value), "model_fields"):
+                gone += missing(value, data[key], f"{at}{key}.")
+        return gone
+
+    optional = {
+        *("pairs.lr.products", "pairs.lr.platforms", "pairs.hr.products", "pairs.hr.platforms"),
+    }
+    assert set(missing(recipe, written)) <= optional
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_line_says_whether_it_is_the_papers_or_a_default(name: str) -> None:
+    text = (REPO / "catalog" / name / "recipe.yaml").read_text()
+    inherited = ("name:", "lr:", "hr:", "pairs:", "select:", "cubes:")
+    under_split = ("train:", "val:", "test:")
+    for line in text.splitlines():
+        said = line.strip()
+        if not said or said.startswith("#") or said in inherited + under_split:
+            continue
+        if said.startswith(("name:", *under_split)):
+            continue  # the line above them says it of all three
+        comment = said.partition("#")[2]
+        assert "paper:" in comment or "default" in comment, line
+
+
+def test_what_the_paper_says_stands_in_the_recipes() -> None:
+    s2, m2l8 = (load_recipe(name) for name in SHIPPED)
+    assert (s2.pairs.lr.sensor, s2.pairs.hr.sensor) == ("sentinel2", "naip")
+    assert (m2l8.pairs.lr.sensor, m2l8.pairs.hr.sensor) == ("modis", "landsat")
+    assert m2l8.pairs.hr.platforms == ("landsat-8",)
+    assert s2.select is not None
+    assert m2l8.select is not None
+    assert s2.select.hr.max_gsd_m == 0.6
+    quotas = m2l8.select.quotas
+    assert 10_001 <= quotas.urban + quotas.non_urban <= 11_000
+    assert (s2.pairs.window, m2l8.pairs.window) == (timedelta(days=10), timedelta(days=8))
+
+
+@pytest.mark.parametrize(
+    ("path", "spelling"),
+    [
+        ("pairs.window", "240 h"),
+        ("pairs.window", "14400 min"),
+        ("pairs.window", " 10.0d "),
+        ("pairs.start", "2019-01-01T00:00:00Z"),
+        ("pairs.start", "2019-01-01T01:00:00+01:00"),
+        ("pairs.start", datetime(2019, 1, 1, tzinfo=UTC)),
+        ("pairs.end", None),
+        ("pairs.min_overlap_frac", 0),
+        ("pairs.min_overlap_frac", 0.0),
+        ("pairs.lr.products", ["S2MSI2A", "S2MSI2A"]),
+        ("pairs.lr.platforms", []),
+        ("select.block_deg", 1.0),
+        ("select.seed", 0),
+        ("select.reserve_frac", 0.1),
+        ("select.lr.max_cloud_frac", 2e-1),
+        ("select.lr.unknown_cloud", "drop"),
+        ("select.hr", {}),
+        ("select.urban.classes", [13, 50, 13]),
+        ("select.split", {"train": 0.72, "val": 0.08, "test": 0.2}),
+        ("cubes.shard_samples", 16),
+        ("cubes", {}),
+    ],
+)
+def test_spelling_does_not_change_a_rule(path: str, spelling: Any) -> None:
+    assert rules(changed(path, spelling)) == rules(parse_recipe(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("path", "meaning", "stage"),
+    [
+        ("pairs.window", "9 d", 0),
+        ("pairs.start", "2019-01-01T00:00:00.000001Z", 0),
+        ("pairs.end", "2024-01-01", 0),
+        ("pairs.min_overlap_frac", 0.1, 0),
+        ("pairs.lr.products", [], 0),
+        ("pairs.hr.platforms", ["p"], 0),
+        ("select.seed", 1, 1),
+        ("select.sites_per_tile_pair", 5, 1),
+        ("select.lr.max_cloud_frac", 0.05, 1),
+        ("select.lr.max_cloud_frac", None, 1),
+        ("select.lr.unknown_cloud", "keep", 1),
+        ("select.hr.unknown_snow", "drop", 1),
+        ("select.hr.max_gsd_m", 0.6, 1),
+        ("select.urban.classes", [13], 1),
+        ("select.urban.layer", "nlcd", 1),
+        ("select.quotas.urban", 6, 1),
+        ("select.block_deg", 0.5, 1),
+        ("select.split", {"train": 0.7, "val": 0.1, "test": 0.2}, 1),
+        ("cubes.shard_samples", 8, 2),
+        ("cubes.min_hr_clear_frac", 0.98, 2),
+        ("name", "other", None),
+    ],
+)
+def test_meaning_changes_the_rule_of_its_stage_alone(
+    path: str, meaning: Any, stage: int | None
+) -> None:
+    before, after = rules(parse_recipe(SMALL)), rules(changed(path, meaning))
+    assert [a != b for a, b in zip(before, after, strict=True)] == [i == stage for i in range(3)]
+
+
+@given(order=st.randoms(use_true_random=False))
+def test_the_order_of_keys_does_not_change_a_rule(order: random.Random) -> None:
+    text = yaml.safe_dump(shuffled(plain(), order), sort_keys=False)
+    assert rules(parse_recipe(text)) == rules(parse_recipe(SMALL))
+
+
+@given(
+    first=st.integers(0, 3660 * 86_400),
+    second=st.integers(0, 3660 * 86_400),
+)
+def test_two_windows_have_one_rule_only_if_they_are_one(first: int, second: int) -> None:
+    a, b = (changed("pairs.window", f"{seconds} s").pairs for seconds in (first, second))
+    assert (a.rule_id == b.rule_id) == (first == second)
+    assert a.window_us == first * 1_000_000
+
+
+@given(
+    cloud=st.floats(0, 1, allow_nan=False),
+    seed=st.integers(-(10**9), 10**9),
+    urban=st.integers(0, 10**6),
+)
+def test_what_was_committed_reads_back(cloud: float, seed: int, urban: int) -> None:
+    data = plain()
+    data["select"] |= {"seed": seed, "lr": {"max_cloud_frac": cloud}}
+    data["select"]["quotas"]["urban"] = urban
+    recipe = Recipe.model_validate(data)
+    again = parse_canonical(recipe.canonical())
+    assert again == recipe
+    assert rules(again) == rules(recipe)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("selekt", {}, "did you mean select"),
+        ("pairs.windows", "3 d", "did you mean window"),
+        ("select.max_clouds", 0.1, "did you mean max_cloud_frac"),
+        ("pairs.window", 10, "a number and a unit"),
+        ("pairs.window", "10", "a number and a unit"),
+        ("pairs.window", "-1 d", "a number and a unit"),
+        ("pairs.window", "5000 d", "between 0 and"),
+        ("pairs.end", "2018-01-01", "start must lie before end"),
+        ("pairs.hr.sensor", "sentinel2", "must be two sensors"),
+        ("pairs.hr.sensor", "landsat", "pairs sentinel2 with naip"),
+        ("pairs.hr.sensor", "spot", "pairs.hr.sensor"),
+        ("select.lr.max_cloud_frac", 20, "select.lr.max_cloud_frac"),
+        ("select.lr.max_cloud_frac", float("nan"), "select.lr.max_cloud_frac"),
+        ("select.urban.classes", [], "select.urban.classes"),
+        ("select.split", {"train": 0.9, "val": 0.2, "test": 0.2}, "must add up to 1"),
+        ("select.block_deg", 0, "select.block_deg"),
+        ("select.sites_per_tile_pair", 0, "select.sites_per_tile_pair"),
+        ("task", None, "must name its task"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(path: str, value: Any, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        changed(path, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: [", "not YAML"),
+        ("- a\n- b\n", "a mapping"),
+        ("", "a mapping"),
+        ("name: a\nname: b\n", "the key name stands twice"),
+        (SMALL.replace("urban: 5,", "urban: 5, urban: 7,"), "the key urban stands twice"),
+        ("name: !!python/object/apply:os.getcwd []", "not YAML"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_in_words(text: str, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        parse_recipe(text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot be read") as caught:
+        load_recipe(tmp_path / "none.yaml")
+    assert "none.yaml" in str(caught.value)
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe("no_such_recipe")
+
+
+def test_a_recipe_can_end_at_pairs() -> None:
+    data = plain()
+    del data["select"], data["task"]
+    recipe = Recipe.model_validate(data)
+    assert rules(recipe)[0] == rules(parse_recipe(SMALL))[0]
+    with pytest.raises(RecipeError, match="ends at pairs"):
+        _ = recipe.selection
+
+
+def test_the_canonical_text_is_sorted_and_complete() -> None:
+    text = parse_recipe(SMALL).canonical()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    assert json.loads(text)["pairs"]["window"] == 10 * 86_400 * 1_000_000
+    assert json.loads(text)["cubes"]["shard_samples"] == 16
