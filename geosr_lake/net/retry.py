@@ -17,8 +17,15 @@ LONGEST_WAIT_S = 30.0
 class BusySourceError(TransientSourceError):
     """The source asked to wait; `wait_s` is how long, None where it did not say."""
 
-    def __init__(self, what: str, *, where: str | None = None, wait_s: float | None = None) -> None:
-        super().__init__(what, where=where, next_step="Run the same command again later.")
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        next_step: str | None = "Run the same command again later.",
+        wait_s: float | None = None,
+    ) -> None:
+        super().__init__(what, where=where, next_step=next_step)
         self.wait_s = wait_s
 
 

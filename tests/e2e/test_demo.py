@@ -79,6 +79,7 @@ def test_both_strata_are_in_both_tasks(lake: Lake) -> None:
     assert found == {(task, s) for task in MIN_SAMPLES for s in ("urban", "non_urban")}
 
 
+@pytest.mark.slow
 def test_again_adds_no_row_but_runs_and_rewrites_no_byte(demo_output: dict[str, Any]) -> None:
     root = Path(demo_output["lake"])
     out = root.parent

@@ -83,7 +83,9 @@ def test_errors_have_words_and_codes(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("task", ["s2_naip", "modis_landsat8"])
+@pytest.mark.parametrize(
+    "task", [pytest.param("s2_naip", marks=pytest.mark.slow), "modis_landsat8"]
+)
 def test_it_trains_on_the_demo(demo_output: dict[str, Any], tmp_path: Path, task: str) -> None:
     words = ["train", "--catalog", demo_output["catalog"], "--task", task, "--steps", "40"]
     done = geosr(*words, "--threads", "1", "--json", cwd=tmp_path)

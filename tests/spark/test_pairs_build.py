@@ -183,6 +183,7 @@ def test_command_without_a_lake_says_so(recipe_file: Path, tmp_path: Path) -> No
     assert "There is no lake here" in " ".join(done.stderr.split())
 
 
+@pytest.mark.slow
 def test_job_under_spark_submit_builds_the_same(full: Lake, recipe_file: Path) -> None:
     """The same function, started by spark-submit in a JVM and a process of its own."""
     from geosr_lake.lake.session import JARS, ivy_dir

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,17 @@ from geosr_lake.lake.locks import lock
 
 def run(lake: Lake, archive: Path, **options: Any) -> CubesSummary:
     return materialize(lake, "man-0", source_roots=[archive], **options)
+
+
+def listening() -> set[Any]:
+    """Return where this process and those below it listen."""
+    me = psutil.Process()
+    return {
+        connection.laddr
+        for process in (me, *me.children(recursive=True))
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def cube(lake: Lake) -> Path:
@@ -214,12 +226,12 @@ def test_undone_shards_are_told_and_done_later(
     real_open, photo = os.open, str(archive / "naip/naip.tif")
     calls: list[str] = []
 
-    def busy(name: str, *arguments: int) -> int:
+    def busy(name: str, *arguments: Any, **named: Any) -> int:
         if str(name) == photo:
             calls.append(photo)
             if len(calls) == 2:
                 raise OSError(5, "Input/output error")
-        return real_open(name, *arguments)
+        return real_open(name, *arguments, **named)
 
     monkeypatch.setattr(os, "open", busy)
     summary = run(small_lake, archive, workers=1)
@@ -334,14 +346,8 @@ def test_an_interrupted_run_keeps_what_it_finished(small_lake: Lake, archive: Pa
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_dask_listens_on_this_machine_only(processes: bool) -> None:
-    me = psutil.Process()
-    before = {c.laddr for c in me.net_connections() if c.status == psutil.CONN_LISTEN}
+    before = listening()
     with local_client(2, processes=processes) as client:
         client.submit(sum, [1, 2]).result()
-        found = [
-            connection.laddr.ip
-            for process in (me, *me.children(recursive=True))
-            for connection in process.net_connections()
-            if connection.status == psutil.CONN_LISTEN and connection.laddr not in before
-        ]
-    assert set(found) <= {"127.0.0.1", "::1"}
+        found = listening() - before
+    assert all(ip_address(ip.removeprefix("::ffff:")).is_loopback for ip, *_ in found)
