@@ -150,7 +150,7 @@ def test_more_rows_than_asked_for_are_announced(built: Any) -> None:
         "EXECUTE IMMEDIATE 'DELETE FROM delta.`{path}`'",
         "EXECUTE IMMEDIATE 'SELECT 1'",
         "DECLARE x = 1",
-        "ADD JAR '/tmp/x.jar'",
+        "ADD JAR 'x.jar'",
         "BEGIN DELETE FROM delta.`{path}`; END",
         "SELECT TRANSFORM (pair_id) USING 'touch {path}/out' AS x FROM pairs",
         "SHOW TABLES",
