@@ -3,9 +3,12 @@ PYTHON ?= python3.11
 VENV ?= .venv
 DEMO ?= geosr-demo
 UV ?= uv
+JOBS ?= 2
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
+# Each job has a Spark of its own, so there are few of them. Long groups come first in the tree.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 # Everything is pinned and hashed, so pip resolves nothing. pyspark alone is published as source.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
 	--no-build-isolation --use-pep517 --only-binary :all: --no-binary pyspark
@@ -26,10 +29,10 @@ demo-train: java $(VENV)/train.stamp ## Add torch, and train on the demo's catal
 		--weights $(DEMO)/s2_naip-x16.safetensors
 
 test: java $(VENV)/dev.stamp ## Run the tests but for the long ones
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: java $(VENV)/dev.stamp ## Run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 bench: java $(VENV)/dev.stamp ## Run the benchmarks
 	set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do \

@@ -18,6 +18,13 @@ REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares an expensive fixture, when processes share the run (`-n`)."""
+    for item in items:
+        demo = "demo_output" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("demo" if demo else item.nodeid.split("::")[0]))
+
+
 def _outside(variable: str, default: str) -> Path:
     return (REPO / os.environ.get(variable, default)).resolve()
 

@@ -19,7 +19,7 @@ from geosr_lake.demo.plan import (
     photo_window,
 )
 from geosr_lake.demo.sketch import Box, grown
-from geosr_lake.demo.weather import Weather, bank
+from geosr_lake.demo.weather import Weather, bank, scattered
 
 _SEP_15, _SEP_13, _SEP_09, _SEP_19 = (date(2021, 9, day) for day in (15, 13, 9, 19))
 
@@ -109,8 +109,11 @@ def _passes(photos: tuple[Photo, ...], seed: int) -> tuple[Pass, ...]:
         cirrus=bank(_part(at[PHOTOS[4].name].box, (0.1, 0.2, 0.6, 0.7)), seed + 1),
     )
     corner = (0.62, 0.04, 0.97, 0.35)
+    # A site may keep one of the small clouds and one of their shadows: 32 of its 3,600 pixels.
+    small = [cloud for photo in photos for cloud in scattered(photo_window(photo), 1_500.0, 40.0)]
     few = Weather.of(
-        bank(_part(at[town].box, corner), seed + 2, puffs=9), shadow_shift_m=(-380.0, 280.0)
+        [*bank(_part(at[town].box, corner), seed + 2, puffs=9), *small],
+        shadow_shift_m=(-380.0, 280.0),
     )
     north = Weather.of(
         bank(_part(at[edge].box, corner), seed + 3, puffs=9), shadow_shift_m=(-300.0, 260.0)

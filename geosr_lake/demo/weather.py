@@ -135,3 +135,13 @@ def bank(box: Box, seed: int, *, puffs: int = 14) -> list[Box]:
     core = (x0 + 0.14 * width, y0 + 0.14 * height, x1 - 0.14 * width, y1 - 0.14 * height)
     parts = np.stack([west, south, west + wide, south + high], axis=1).round(1)
     return [core, *as_boxes(parts)]
+
+
+def scattered(box: Box, step_m: float, side_m: float) -> list[Box]:
+    """Squares at the multiples of ``step_m`` that lie inside a box, for small clouds far apart."""
+    x0, y0, x1, y1 = box
+    return [
+        (x, y, x + side_m, y + side_m)
+        for x in np.arange(np.ceil(x0 / step_m), np.floor((x1 - side_m) / step_m) + 1) * step_m
+        for y in np.arange(np.ceil(y0 / step_m), np.floor((y1 - side_m) / step_m) + 1) * step_m
+    ]

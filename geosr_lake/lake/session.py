@@ -1,6 +1,7 @@
 """The one place that makes the Spark session (`SparkSession` with Sedona and Delta)."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import sys
@@ -67,6 +68,17 @@ def jars_present() -> bool:
     """Tell whether both jars have been downloaded before."""
     names = [coordinate.replace(":", "_", 1).replace(":", "-") + ".jar" for coordinate in JARS]
     return all((ivy_dir() / "jars" / name).is_file() for name in names)
+
+
+@contextlib.contextmanager
+def _one_download() -> Iterator[None]:
+    """Let one process at a time fetch the jars: two that write Ivy's folder spoil it."""
+    ivy_dir().mkdir(parents=True, exist_ok=True)
+    with (ivy_dir() / "geosr.lock").open("a") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        if jars_present():
+            fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
 
 
 def _settings(scratch: Path) -> dict[str, str]:
@@ -163,7 +175,10 @@ def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with contextlib.nullcontext() if submitted else _stderr_to(log):
+        with contextlib.ExitStack() as around:
+            if not submitted:
+                around.enter_context(_one_download())
+                around.enter_context(_stderr_to(log))
             session = builder.getOrCreate()
     except Exception as error:  # py4j raises anything; all of it is environment
         raise EnvironmentProblemError(

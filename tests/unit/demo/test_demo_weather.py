@@ -10,6 +10,7 @@ from geosr_lake.demo.weather import (
     cover_of_cells,
     cover_of_polygons,
     overlay,
+    scattered,
 )
 
 X, Y = np.arange(0.0, 41.0, 10.0), np.arange(0.0, 31.0, 10.0)
@@ -66,3 +67,13 @@ def test_a_bank_fills_most_of_its_box():
     assert clouds.area > 0.5 * shapely.box(*box).area
     assert bank(box, 0) == bank(box, 0)
     assert bank(box, 0) != bank(box, 1)
+
+
+def test_small_clouds_stand_at_the_multiples_of_their_step_inside_the_box():
+    assert scattered((-1.0, 90.0, 140.0, 240.0), 100.0, 40.0) == [
+        (0.0, 100.0, 40.0, 140.0),
+        (0.0, 200.0, 40.0, 240.0),
+        (100.0, 100.0, 140.0, 140.0),
+        (100.0, 200.0, 140.0, 240.0),
+    ]
+    assert scattered((10.0, 10.0, 90.0, 90.0), 100.0, 40.0) == []
