@@ -223,7 +223,7 @@ def test_the_same_manifest_whatever_the_partitions(first: Any) -> None:
             settings["spark.sql.shuffle.partitions"] = str(partitions)
             for name, value in settings.items():
                 spark.conf.set(name, value)
-            put(lake, scenes[::-1], all_pairs(scenes, rule)[::-1], partitions=partitions)
+            put(lake, scenes[::-1], all_pairs(scenes, rule)[::-1], files=partitions)
             again = build(lake, rule, land_cover)
             assert again.manifest_id == summary.manifest_id
             assert again.content_hash == summary.content_hash

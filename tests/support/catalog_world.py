@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import shapely
-from deltalake import write_deltalake
+import table_rows
 from pyproj import Transformer
 
 from geosr_lake.cubes import store
 from geosr_lake.cubes.coordinates import coordinate_values
 from geosr_lake.cubes.jobs import Measured, Placed, SampleJob, Side
 from geosr_lake.cubes.layout import coordinate_arrays, cube_contract, pixel_arrays
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake, ledger
 from geosr_lake.sensors.tasks import TASKS, Task
 
 EPSG = 32613
@@ -145,20 +145,14 @@ def add_manifest(
         rows["samples"] += [_sample_row(manifest_id, task, split, p) for p in placed]
     lake = world.lake
     with lake.stage("scenes", "ingest"):
-        _append(lake, "scenes", [_scene_row(task, side) for side in ("lr", "hr")])
+        table_rows.add(lake, "scenes", [_scene_row(task, side) for side in ("lr", "hr")])
     with lake.stage("manifest", "build"):
-        _append(lake, "manifests", [_head(task, manifest_id, len(jobs))])
-        _append(lake, "sites", rows["sites"])
-        _append(lake, "manifest", rows["manifest"])
+        table_rows.add(lake, "manifests", [_head(task, manifest_id, len(jobs))])
+        table_rows.add(lake, "sites", rows["sites"])
+        table_rows.add(lake, "manifest", rows["manifest"])
     with lake.stage("cubes", "materialize"):
         ledger.append(lake.root, "samples", rows["samples"])
         ledger.append(lake.root, "shards", rows["shards"])
-
-
-def _append(lake: Lake, table: str, rows: list[dict[str, Any]]) -> None:
-    """Append rows to a table of Spark's, without its constraints: deltalake knows not all."""
-    path = str(tables.table_path(lake.root, table))
-    write_deltalake(path, ledger.rows_table(table, rows), mode="append")
 
 
 def _write_store(

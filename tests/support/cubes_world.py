@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from deltalake import write_deltalake
+import table_rows
 
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake
 from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.recipe import Recipe
 from geosr_lake.sensors import SENSORS
@@ -234,13 +234,6 @@ def recipe(task: str = "s2_naip", window: timedelta = timedelta(days=10), **cube
     )
 
 
-def put(lake: Lake, table: str, rows: list[dict[str, Any]]) -> None:
-    """Append rows to a table of Spark's, without Spark and so without its constraints."""
-    if rows:
-        path = tables.table_path(lake.root, table)
-        write_deltalake(str(path), ledger.rows_table(table, rows), mode="append")
-
-
 def make_lake(
     root: Path,
     scenes: list[Scene],
@@ -253,8 +246,8 @@ def make_lake(
     rule = rule or recipe()
     lake = Lake.create(root)
     with lake.stage("scenes", "ingest"):
-        put(lake, "scenes", [scene.row() for scene in scenes])
-        put(lake, "items", items or [])
+        table_rows.add(lake, "scenes", [scene.row() for scene in scenes])
+        table_rows.add(lake, "items", items or [])
     head = {
         "manifest_id": rows[0]["manifest_id"],
         "task": rule.task,
@@ -269,8 +262,8 @@ def make_lake(
         "recipe": rule.canonical(),
     }
     with lake.stage("manifest", "build"):
-        put(lake, "manifests", [head])
-        put(lake, "manifest", rows)
+        table_rows.add(lake, "manifests", [head])
+        table_rows.add(lake, "manifest", rows)
     return lake
 
 

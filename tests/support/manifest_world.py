@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import rasterio
 import shapely
+import table_rows
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.transform import from_origin
 
 from geosr_lake import ids
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake
 from geosr_lake.recipe import Recipe
 
 EPSG = 32613
@@ -118,20 +118,14 @@ def all_pairs(scenes: Iterable[Scene], recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def put(
-    lake: Lake, scenes: list[Scene], pairs: list[dict[str, Any]] | None, *, partitions: int = 1
+    lake: Lake, scenes: list[Scene], pairs: list[dict[str, Any]] | None, *, files: int = 1
 ) -> None:
     """Make `scenes` and `pairs` (None: leave them) the whole content of the lake, and commit."""
-    content = {"scenes": ("scenes", [scene.row() for scene in scenes])}
+    with lake.stage("scenes", "test"):
+        table_rows.put(lake, "scenes", [scene.row() for scene in scenes], files=files)
     if pairs is not None:
-        content["pairs"] = ("pairs", pairs)
-    for table, (stage, rows) in content.items():
-        with lake.stage(stage, "test"):
-            arrow = pa.Table.from_pylist(rows, schema=ledger.arrow_schema(table))
-            frame = lake.spark.createDataFrame(arrow, tables.schema(table))
-            tables.create(lake.spark, lake.root, table)
-            frame = frame.repartition(partitions)
-            path = str(tables.table_path(lake.root, table))
-            frame.write.format("delta").mode("overwrite").save(path)
+        with lake.stage("pairs", "test"):
+            table_rows.put(lake, "pairs", pairs, files=files)
 
 
 def write_raster(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import shapely
+import table_rows
 from pyspark.sql import DataFrame, Row, SparkSession
 from shapely.geometry.base import BaseGeometry
 
@@ -133,12 +134,10 @@ def tile_table(scenes: Iterable[Scene]) -> pa.Table:
 
 
 def put(lake: Lake, scenes: list[Scene]) -> None:
-    """Make `scenes` the whole content of the lake, through its tables and a commit."""
-    sensors = lake.spark.createDataFrame([(name,) for name in SENSORS], "sensor string")
-    with lake.stage("scenes", "ingest"):
-        for name, table in (("scenes", scene_table(scenes)), ("tiles", tile_table(scenes))):
-            frame = from_arrow(lake.spark, table, tables.schema(name))
-            tables.upsert(lake.spark, lake.root, name, frame, within=sensors)
+    """Make `scenes` the whole content of the lake, in one commit."""
+    with lake.stage("scenes", "test"):
+        table_rows.put(lake, "scenes", scene_table(scenes))
+        table_rows.put(lake, "tiles", tile_table(scenes))
 
 
 def recipe(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cubes_world import DAY, X_M, Y_M, Scene, make_lake, manifest_row, put, recipe
+from cubes_world import DAY, X_M, Y_M, Scene, make_lake, manifest_row, recipe
+from table_rows import add
 
 from geosr_lake.cubes.inputs import choose_manifest, read_inputs
 from geosr_lake.errors import ContractError, UsageError
@@ -98,7 +99,7 @@ def test_a_withdrawn_scene_is_said_in_words(tmp_path: Path) -> None:
 def with_second_manifest(lake: Lake) -> Lake:
     head = lake.arrow("manifests").to_pylist()[0]
     with lake.stage("manifest", "build"):
-        put(lake, "manifests", [{**head, "manifest_id": "man-1", "name": "two"}])
+        add(lake, "manifests", [{**head, "manifest_id": "man-1", "name": "two"}])
     return lake
 
 
