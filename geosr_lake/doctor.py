@@ -155,6 +155,9 @@ def check_disk(folder: Path) -> Check:
     there = folder.absolute()
     while not there.exists():
         there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        fix = "Name a folder with --lake that you may write to."
+        return Check("disk", False, f"{there} is no folder, or may not be written to", fix)
     free = shutil.disk_usage(there).free / _GIB
     if free >= MIN_DISK_GIB:
         return Check("disk", True, f"{free:.1f} GiB free at {there}")

@@ -20,8 +20,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     ValidationError,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 
@@ -29,6 +31,8 @@ from geosr_lake.errors import RecipeError
 from geosr_lake.ids import ID_DIGITS
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
+COARSE_TO_FINE: tuple[Sensor, ...] = get_args(Sensor)
+"""By the size of their finest pixels."""
 TaskName = Literal["modis_landsat8", "s2_naip"]
 Split = Literal["train", "val", "test"]
 
@@ -44,18 +48,25 @@ def _parse_duration(value: object) -> object:
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a duration is a number and a unit, as 10 d, 36 h, 90 min or 30 s")
-    return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("this duration is longer than any archive") from None
 
 
 def _parse_instant(value: object) -> object:
-    """Turn a date into its first instant in UTC."""
+    """Turn a date into its first instant in UTC; a bare number is no date."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time(), UTC)
-    if isinstance(value, datetime):
+    if not isinstance(value, datetime):
+        # ValueError, which pydantic turns into its own; a TypeError would pass through.
+        raise ValueError("a date is written as 2019-01-01 or 2019-01-01T12:00:00Z")  # noqa: TRY004
+    try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return value
+    except OverflowError:
+        raise ValueError("this date lies outside of the years 1 to 9999 in UTC") from None
 
 
 Duration = Annotated[
@@ -78,8 +89,10 @@ Instant = Annotated[
         }
     ),
 ]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+# -0.0 is another spelling of 0.
+Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share + 0.0)]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
+ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
 
 
 class _Section(BaseModel):
@@ -132,6 +145,8 @@ class PairRule(_Section):
     def _makes_sense(self) -> Self:
         if self.lr.sensor == self.hr.sensor:
             raise ValueError("lr and hr must be two sensors")
+        if COARSE_TO_FINE.index(self.lr.sensor) > COARSE_TO_FINE.index(self.hr.sensor):
+            raise ValueError(f"lr must be the coarser one of {' > '.join(COARSE_TO_FINE)}")
         if not timedelta(0) <= self.window <= timedelta(days=MAX_WINDOW_DAYS):
             raise ValueError(f"the window must lie between 0 and {MAX_WINDOW_DAYS} days")
         if self.start and self.end and self.start >= self.end:
@@ -157,20 +172,22 @@ class SideLimits(_Section):
         default=None, gt=0, description="Coarsest pixels, metres; null: no limit"
     )
 
+    @model_serializer(mode="wrap")
+    def _what_counts(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what has no effect, so that it does not change the rule's id."""
+        told: dict[str, Any] = fields(self)
+        for share, unknown in (("cloud", "unknown_cloud"), ("snow", "unknown_snow")):
+            if told[f"max_{share}_frac"] is None:
+                del told[unknown]
+        return told
+
 
 class UrbanRule(_Section):
     """Which sites count as urban, by the share of some classes of a land-cover layer."""
 
     layer: str = Field(description="Name of the layer, as site_cover.layer has it")
-    classes: tuple[int, ...] = Field(min_length=1, description="Classes that count as urban")
+    classes: ClassSet = Field(min_length=1, description="Classes that count as urban")
     min_frac: Fraction = Field(description="A site is urban at this share or more")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sorted_classes(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("classes"), list | tuple):
-            data = {**data, "classes": sorted(set(data["classes"]))}
-        return data
 
 
 class Quotas(_Section):
@@ -234,7 +251,7 @@ class CubeRule(_Section):
 class Recipe(_Section):
     """The whole rule of a benchmark, or of one variant of it."""
 
-    name: str = Field(pattern=r"[a-z0-9][a-z0-9_]*", description="Name of the recipe")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="Name of the recipe")
     task: TaskName | None = Field(
         default=None, description="The SR task: site size, grids and bands follow from it"
     )
@@ -303,6 +320,10 @@ class _OneOfEachKey(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a name", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value} stands twice", key.start_mark
@@ -320,7 +341,7 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     """
     try:
         data = yaml.load(text, Loader=_OneOfEachKey)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2019-13-01 is a ValueError
         first = " ".join(str(error).split())
         raise RecipeError(f"This is not YAML: {first}", where=where) from error
     if not isinstance(data, dict):

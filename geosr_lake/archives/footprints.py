@@ -62,12 +62,23 @@ def from_geojson(geometries: Sequence[Any]) -> list[Outcome]:
 def from_wkb(texts: Sequence[bytes | None]) -> list[Outcome]:
     """Return the footprint, or the reason, of each WKB geometry."""
     with np.errstate(invalid="ignore"):  # NaN is looked for afterwards
-        parsed = shapely.from_wkb(np.array(texts, dtype=object), on_invalid="ignore")
+        try:
+            parsed = shapely.from_wkb(np.array(texts, dtype=object), on_invalid="ignore")
+        except NotImplementedError:
+            parsed = np.array([_parsed(text) for text in texts], dtype=object)
     found = footprints(parsed)
     return [
         "geometry_missing" if text is None else outcome
         for text, outcome in zip(texts, found, strict=True)
     ]
+
+
+def _parsed(text: bytes | None) -> shapely.Geometry | None:
+    """Return one WKB geometry; for curves, which shapely does not have, a point: no polygon."""
+    try:
+        return shapely.from_wkb(text, on_invalid="ignore")
+    except NotImplementedError:
+        return shapely.Point()
 
 
 def _polygon_text(geometry: Any) -> str | None:

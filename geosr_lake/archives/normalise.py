@@ -49,7 +49,8 @@ class _Draft:
 def normalise(records: Sequence[Record], schema: pa.Schema, *, folder: str) -> pa.RecordBatch:
     """Return one row a record, in their order.
 
-    Equal items give equal rows, whatever file, format or order they came in.
+    Equal items give equal rows, whatever file, format or order they came in; hrefs that are
+    relative count as what they name, so items with such hrefs are equal within a folder.
 
     Args:
         records: What the files offered.

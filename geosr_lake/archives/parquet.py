@@ -7,10 +7,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from geosr_lake.archives.record import Record, unwrapped
+from geosr_lake.archives.record import Record, broken, unwrapped
 
 BATCH_ROWS = 512
 """Rows that are held as Python objects at once."""
+_NO_VALUE = (OverflowError, ValueError, pa.ArrowException)
 _TOP = frozenset(("type", "stac_version", "id", "collection", "links", "assets", "geometry"))
 _UNREAD = ("bbox", "stac_extensions", "providers", "proj:geometry", "proj:projjson")
 _ASSET_FIELDS = (
@@ -57,9 +58,29 @@ def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Reco
     file = pq.ParquetFile(path)
     table = file.read_row_group(row_group, columns=wanted_columns(file))
     looks_like_items = {"id", "geometry", "assets"} <= set(table.column_names)
+    at = start
     for batch in table.slice(start, stop - start).to_batches(max_chunksize=BATCH_ROWS):
-        for row in batch.to_pylist():
-            yield _record(row, looks_like_items=looks_like_items)
+        for row in _rows(batch):
+            if isinstance(row, Exception):
+                said = f"{type(row).__name__} in row {at} of part {row_group} of {path}"
+                yield broken(said.encode(), "row_unreadable")
+            else:
+                yield _record(row, looks_like_items=looks_like_items)
+            at += 1
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | Exception]:
+    """Return the rows; in the place of one with a value that Python cannot hold, the error.
+
+    Such values are times beyond the year 9999 and text that is not UTF-8.
+    """
+    try:
+        rows: list[dict[str, Any] | Exception] = batch.to_pylist()
+    except _NO_VALUE as error:
+        if len(batch) == 1:
+            return [error]
+        return [row for i in range(len(batch)) for row in _rows(batch.slice(i, 1))]
+    return rows
 
 
 def _record(row: dict[str, Any], *, looks_like_items: bool) -> Record:

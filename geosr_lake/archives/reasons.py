@@ -34,6 +34,7 @@ _UNSUPPORTED = {
 }
 _QUARANTINED = {
     "file_unreadable": "the file, or the rest of it, could not be read",
+    "row_unreadable": "a value of the row is no text or no time",
     "json_invalid": "the text is not JSON",
     "not_an_item": "the document is not a STAC item",
     "item_too_large": "the item is longer than the limit",

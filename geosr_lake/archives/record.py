@@ -36,13 +36,20 @@ class Record:
     digest: str = ""
 
 
-def broken(text: bytes, problem: str, names: Any = None) -> Record:
-    """Return the record of a text without a document; `names` may hold its id and collection."""
+def broken(text: bytes, problem: str, names: Any = None, *, digest: str | None = None) -> Record:
+    """Return the record of a text without a document.
+
+    Args:
+        text: What was read, or its beginning.
+        problem: Code of the reason.
+        names: May hold its id and collection.
+        digest: SHA-256 of the whole text where `text` is not the whole.
+    """
     return Record(
         doc=names,
         raw=text[:MAX_RAW_KEPT],
         problem=problem,
-        digest=hashlib.sha256(text).hexdigest(),
+        digest=digest or hashlib.sha256(text).hexdigest(),
     )
 
 
@@ -53,7 +60,12 @@ def _names(text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     names = {name: doc.get(name) for name in ("id", "collection")} if isinstance(doc, dict) else {}
-    return {name: value for name, value in names.items() if isinstance(value, str)}
+    # A lone surrogate is no text that a table could hold.
+    return {
+        name: value.encode(errors="replace").decode()
+        for name, value in names.items()
+        if isinstance(value, str)
+    }
 
 
 def parse(text: bytes) -> Record:
@@ -76,7 +88,7 @@ def parse(text: bytes) -> Record:
 def parse_page(text: bytes, max_bytes: int) -> Iterator[Record]:
     """Yield the records of a JSON file: the features of a collection of them, or the one item."""
     if len(text) > max_bytes:
-        yield broken(text[:MAX_RAW_KEPT], "item_too_large")
+        yield broken(text, "item_too_large")
         return
     try:
         page = orjson.loads(text)

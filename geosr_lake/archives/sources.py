@@ -5,6 +5,7 @@ or a feature collection. What cannot be read becomes a record with a problem, no
 """
 
 import gzip
+import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,6 @@ import pyarrow.parquet as pq
 from geosr_lake.archives import parquet
 from geosr_lake.archives.record import (
     MAX_ITEM_BYTES,
-    MAX_RAW_KEPT,
     Record,
     broken,
     parse,
@@ -183,7 +183,7 @@ def read_unit(unit: Unit) -> Iterator[Record]:
                 text = file.read(MAX_PAGE_BYTES + 1)
             yield from parse_page(text.removeprefix(_BOM), MAX_PAGE_BYTES)
     except _DAMAGED as error:
-        where = f"{type(error).__name__} in part {unit.part} of {Path(unit.path).name}"
+        where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
         yield broken(where.encode(), "file_unreadable")
 
 
@@ -208,13 +208,16 @@ def _read_lines(unit: Unit) -> Iterator[Record]:
             if not line:
                 return
             if len(line) > MAX_ITEM_BYTES and not line.endswith(b"\n"):
-                _skip_line(file)
-                yield broken(line[:MAX_RAW_KEPT], "item_too_large")
+                yield broken(line, "item_too_large", digest=_skip_line(file, line))
             elif line := line.removeprefix(_BOM).strip():
                 yield parse(line)
 
 
-def _skip_line(file: IO[bytes]) -> None:
-    """Move to the beginning of the next line, holding little of this one."""
-    while (piece := file.readline(2**16)) and not piece.endswith(b"\n"):
-        pass
+def _skip_line(file: IO[bytes], begun: bytes = b"") -> str:
+    """Move to the beginning of the next line, holding little of this one; return its SHA-256."""
+    digest = hashlib.sha256(begun)
+    while piece := file.readline(2**16):
+        digest.update(piece)
+        if piece.endswith(b"\n"):
+            break
+    return digest.hexdigest()

@@ -25,7 +25,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from geosr_lake.errors import GeoSRError
+from geosr_lake.errors import EnvironmentProblemError, GeoSRError
 
 INTERRUPTED = 130
 WIDEST = 1000
@@ -165,6 +165,12 @@ def _terminate(signum: int, _frame: object) -> None:
     raise KeyboardInterrupt(signum)
 
 
+def _told(error: GeoSRError) -> typer.Exit:
+    """Print an error and return the exit that carries its code."""
+    err.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
+    return typer.Exit(error.exit_code)
+
+
 @contextmanager
 def exit_codes(resume: str) -> Iterator[None]:
     """Turn errors into a sentence and an exit code; Ctrl-C and SIGTERM into 130.
@@ -176,8 +182,16 @@ def exit_codes(resume: str) -> Iterator[None]:
     try:
         yield
     except GeoSRError as error:
-        err.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(error.exit_code) from error
+        raise _told(error) from error
+    except BrokenPipeError:  # who reads our output has seen enough; typer ends quietly
+        raise
+    except OSError as error:
+        problem = EnvironmentProblemError(
+            f"The system refused: {error.strerror or error}",
+            where=str(error.filename) if error.filename is not None else None,
+            next_step="Look at the path, who may write there, and the free disk (`geosr doctor`).",
+        )
+        raise _told(problem) from error
     except KeyboardInterrupt as error:
         say(f"Interrupted; what was committed stays. Go on with: {resume}")
         raise typer.Exit(INTERRUPTED) from error

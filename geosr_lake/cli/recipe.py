@@ -34,13 +34,14 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(recipe: RecipeArgument) -> None:
+def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
     """Print a recipe as JSON, every default written out.
 
     Example: `geosr recipe show modis_landsat8`
     """
     with exit_codes(f"geosr recipe show {recipe}"):
-        out.print_json(load_recipe(recipe).canonical())
+        text = load_recipe(recipe).canonical()
+        report(json.loads(text), as_json=as_json, show=lambda: out.print_json(text))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -94,9 +94,11 @@ def ingest(
     """
     again = shlex.join(["geosr", "scenes", "ingest", *sources, "--lake", lake])
     with exit_codes(again):
+        from geosr_lake.archives import find_files
         from geosr_lake.lake import Lake
         from geosr_lake.scenes.ingest import ingest as ingest_scenes
 
+        find_files(sources, but=Path(lake).absolute())  # a source mistyped makes no lake
         opened = Lake.create(lake, tell=say)
         with progress_bar() as progress:
             summary = ingest_scenes(opened, sources, progress=progress)

@@ -86,4 +86,7 @@ def records_frame(spark: "SparkSession", units: Sequence[Unit]) -> "DataFrame":
     slices = sliced(units, spark.sparkContext.defaultParallelism)
     work = spark.createDataFrame([(text,) for text in slices], "slice string")
     own = [f"`{c.name}` {c.type}" for c in contract("items").columns if c.name not in RUN_COLUMNS]
-    return work.repartition(len(slices)).mapInArrow(read_slices, ", ".join([*own, EXTRA_COLUMNS]))
+    # Files without a row have no unit: then one task with nothing to do.
+    return work.repartition(max(1, len(slices))).mapInArrow(
+        read_slices, ", ".join([*own, EXTRA_COLUMNS])
+    )

@@ -191,7 +191,7 @@ def test_job_under_spark_submit_builds_the_same(full: Lake, recipe_file: Path) -
     submit = Path(sys.executable).parent / "spark-submit"
     command = [str(submit), "--master", "local[2]", "--driver-memory", "1g"]
     command += ["--packages", ",".join(JARS), "--conf", f"spark.jars.ivy={ivy_dir()}"]
-    command += [str(REPO / "jobs" / "build_pairs.py"), "--lake", str(full.root)]
+    command += [str(REPO / "jobs" / "build_pairs.py"), "--lake", str(full.root), "--json"]
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_"))},
         "PYSPARK_PYTHON": sys.executable,

@@ -17,7 +17,7 @@ from geosr_lake.scenes.ingest import ingest
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1200)]
 
 WINDOWS_D = {
-    ("sentinel2", "landsat"): (1, 5, 30),
+    ("landsat", "sentinel2"): (1, 5, 30),
     ("modis", "landsat"): (8, 16, 30, 365),
     ("sentinel2", "naip"): (730, 1096, 1461),
 }
@@ -85,7 +85,7 @@ def test_join_finds_what_brute_force_finds(
 
 
 def test_a_build_again_writes_nothing(real_lake: Lake) -> None:
-    rule = recipe("sentinel2", "landsat", "5 d")
+    rule = recipe("landsat", "sentinel2", "5 d")
     build(real_lake, rule)
     before = real_lake.versions
     summary = build(real_lake, rule)

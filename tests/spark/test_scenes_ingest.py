@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import typer
 from pyspark.sql import SparkSession
 from stac_items import earth_search, landsat, modis, naip, sentinel2, write_lines
 
@@ -237,11 +239,21 @@ def test_a_source_that_is_not_there_leaves_no_trace(lake: Lake, tmp_path: Path) 
         ingest(lake, [tmp_path / "missing.parquet"])
     lake.refresh()
     assert "runs" not in lake.versions
+    new = tmp_path / "new"
+    with pytest.raises(typer.Exit):
+        app(["scenes", "ingest", "missing.parquet", "--lake", str(new)], standalone_mode=False)
+    assert not new.exists()
 
 
-def test_a_file_without_an_item_is_counted(lake: Lake, tmp_path: Path) -> None:
-    summary = ingest(lake, [write_lines(tmp_path / "a.ndjson", [])])
-    assert [(f.path, f.read) for f in summary.files] == [(str(tmp_path / "a.ndjson"), 0)]
+@pytest.mark.parametrize("name", ["a.ndjson", "a.parquet"])
+def test_a_file_without_an_item_is_counted(lake: Lake, tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        text = pa.array([], pa.string())
+        pq.write_table(pa.table({"id": text, "geometry": text, "assets": text}), tmp_path / name)
+    else:
+        write_lines(tmp_path / name, [])
+    summary = ingest(lake, [tmp_path / name])
+    assert [(f.path, f.read) for f in summary.files] == [(str(tmp_path / name), 0)]
     assert (summary.scenes, summary.tiles) == (0, 0)
 
 

@@ -125,6 +125,14 @@ def test_disk_of_a_folder_that_does_not_exist_yet(
     assert "--lake" in (check.fix or "")
 
 
+def test_a_file_is_no_folder_for_a_lake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "lake"):
+        check = doctor.check_disk(place)
+        assert not check.ok
+        assert "--lake" in (check.fix or "")
+
+
 def test_torch_is_not_required() -> None:
     check = doctor.check_torch()
     assert not check.required

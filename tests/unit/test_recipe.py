@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geosr_lake.errors import RecipeError
-from geosr_lake.recipe import Recipe, load_recipe, parse_canonical, parse_recipe
+from geosr_lake.recipe import COARSE_TO_FINE, Recipe, load_recipe, parse_canonical, parse_recipe
+from geosr_lake.sensors import SENSORS
 
 REPO = Path(__file__).parents[2]
 SHIPPED = ("s2_naip", "modis_landsat8")
@@ -127,6 +128,7 @@ def test_what_the_paper_says_stands_in_the_recipes() -> None:
         ("pairs.end", None),
         ("pairs.min_overlap_frac", 0),
         ("pairs.min_overlap_frac", 0.0),
+        ("pairs.min_overlap_frac", -0.0),
         ("pairs.lr.products", ["S2MSI2A", "S2MSI2A"]),
         ("pairs.lr.platforms", []),
         ("select.block_deg", 1.0),
@@ -135,6 +137,8 @@ def test_what_the_paper_says_stands_in_the_recipes() -> None:
         ("select.lr.max_cloud_frac", 2e-1),
         ("select.lr.unknown_cloud", "drop"),
         ("select.hr", {}),
+        ("select.hr.unknown_snow", "drop"),  # no limit, so nothing is asked
+        ("select.hr.unknown_cloud", "keep"),
         ("select.urban.classes", [13, 50, 13]),
         ("select.split", {"train": 0.72, "val": 0.08, "test": 0.2}),
         ("cubes.shard_samples", 16),
@@ -159,7 +163,7 @@ def test_spelling_does_not_change_a_rule(path: str, spelling: Any) -> None:
         ("select.lr.max_cloud_frac", 0.05, 1),
         ("select.lr.max_cloud_frac", None, 1),
         ("select.lr.unknown_cloud", "keep", 1),
-        ("select.hr.unknown_snow", "drop", 1),
+        ("select.lr", {"max_cloud_frac": 0.2, "max_snow_frac": 0.1, "unknown_snow": "drop"}, 1),
         ("select.hr.max_gsd_m", 0.6, 1),
         ("select.urban.classes", [13], 1),
         ("select.urban.layer", "nlcd", 1),
@@ -219,17 +223,26 @@ def test_what_was_committed_reads_back(cloud: float, seed: int, urban: int) -> N
         ("pairs.window", "10", "a number and a unit"),
         ("pairs.window", "-1 d", "a number and a unit"),
         ("pairs.window", "5000 d", "between 0 and"),
+        ("pairs.window", f"{10**17} d", "longer than any archive"),
         ("pairs.end", "2018-01-01", "start must lie before end"),
+        ("pairs.start", 2019, "a date is written as"),
+        ("pairs.start", True, "a date is written as"),
+        ("pairs.start", "2019", "pairs.start"),
+        ("pairs.start", "0001-01-01T00:00:00+05:00", "outside of the years"),
         ("pairs.hr.sensor", "sentinel2", "must be two sensors"),
-        ("pairs.hr.sensor", "landsat", "pairs sentinel2 with naip"),
+        ("pairs.lr.sensor", "landsat", "pairs sentinel2 with naip"),
         ("pairs.hr.sensor", "spot", "pairs.hr.sensor"),
         ("select.lr.max_cloud_frac", 20, "select.lr.max_cloud_frac"),
         ("select.lr.max_cloud_frac", float("nan"), "select.lr.max_cloud_frac"),
         ("select.urban.classes", [], "select.urban.classes"),
+        ("select.urban.classes", [50, "x"], "select.urban.classes"),
+        ("select.urban.classes", [[50], 13], "select.urban.classes"),
         ("select.split", {"train": 0.9, "val": 0.2, "test": 0.2}, "must add up to 1"),
         ("select.block_deg", 0, "select.block_deg"),
         ("select.sites_per_tile_pair", 0, "select.sites_per_tile_pair"),
         ("task", None, "must name its task"),
+        ("name", "../../x", "name"),
+        ("name", "A/b", "name"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(path: str, value: Any, says: str) -> None:
@@ -245,6 +258,9 @@ def test_what_makes_no_sense_is_refused_in_words(path: str, value: Any, says: st
         ("", "a mapping"),
         ("name: a\nname: b\n", "the key name stands twice"),
         (SMALL.replace("urban: 5,", "urban: 5, urban: 7,"), "the key urban stands twice"),
+        ("name: small\npairs: {start: 2019-13-01}\n", "not YAML"),
+        ("? [a]\n: b\n", "a key must be a name"),
+        ("[" * 5000, "not YAML"),
         ("name: !!python/object/apply:os.getcwd []", "not YAML"),
     ],
 )
@@ -259,6 +275,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "none.yaml" in str(caught.value)
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe("no_such_recipe")
+
+
+@pytest.mark.parametrize(("lr", "hr"), [("naip", "modis"), ("naip", "sentinel2")])
+def test_a_fine_sensor_is_not_the_coarse_side_of_a_pair(lr: str, hr: str) -> None:
+    data = {"lr": {"sensor": lr}, "hr": {"sensor": hr}, "window": "1 d"}
+    with pytest.raises(RecipeError, match="lr must be the coarser one"):
+        parse_recipe(yaml.safe_dump({"name": "x", "pairs": data}))
+
+
+def test_the_sensors_stand_from_coarse_to_fine() -> None:
+    finest = [min(band.gsd_m for band in SENSORS[name].data_bands) for name in COARSE_TO_FINE]
+    assert finest == sorted(finest, reverse=True)
+    assert set(COARSE_TO_FINE) == SENSORS.keys()
 
 
 def test_a_recipe_can_end_at_pairs() -> None:

@@ -103,6 +103,13 @@ def test_bytes_that_are_no_geometry(text: bytes) -> None:
     assert from_wkb([text, None]) == ["geometry_malformed", "geometry_missing"]
 
 
+def test_curves_as_wkb_do_not_spoil_the_others() -> None:
+    curve = b"\x01\x0a\x00\x00\x00" + b"\x00" * 4  # an empty CurvePolygon
+    found = from_wkb([shapely.box(0, 0, 1, 1).wkb, curve, None])
+    assert isinstance(found[0], Footprint)
+    assert found[1:] == ["geometry_not_polygon", "geometry_missing"]
+
+
 def test_a_point_as_wkb() -> None:
     assert from_wkb([shapely.to_wkb(shapely.Point(0, 0))]) == ["geometry_not_polygon"]
 

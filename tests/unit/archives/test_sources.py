@@ -1,6 +1,7 @@
 """Files and folders: which are read, how they are cut, and what a broken one gives."""
 
 import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -105,6 +106,23 @@ def test_bad_lines_are_records_with_a_problem(tmp_path: Path) -> None:
     assert ids(read(path)) == [IDS[0], *["json_invalid"] * len(bad), IDS[0]]
 
 
+@pytest.mark.parametrize("name", ["id", "collection"])
+def test_a_lone_surrogate_in_a_name_is_a_row_of_its_own(name: str) -> None:
+    record = parse(b'{"type": "Feature", "%s": "a\\ud800"}' % name.encode())
+    assert (record.problem, record.doc[name]) == ("json_invalid", "a?")
+    assert row_of(record)["outcome"] == "quarantined"
+
+
+def test_large_items_with_the_same_beginning_are_two(tmp_path: Path) -> None:
+    begun = b'{"id": "' + b"x" * (MAX_ITEM_BYTES + 10)
+    path = tmp_path / "a.ndjson"
+    path.write_bytes(begun + b'a"}\n' + begun + b'b"}')
+    first, second = read(path)
+    assert first.problem == second.problem == "item_too_large"
+    assert first.digest != second.digest
+    assert first.digest == hashlib.sha256(begun + b'a"}\n').hexdigest()
+
+
 def test_deep_and_large_items(tmp_path: Path) -> None:
     deep = b'{"a":' * 65 + b"1" + b"}" * 65
     assert parse(deep).problem == "item_too_deep"
@@ -134,6 +152,15 @@ def test_a_file_that_breaks_off_gives_what_is_before(tmp_path: Path, keep: float
     assert found["outcome"] == "quarantined"
 
 
+def test_two_files_that_break_off_are_two_records(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        path = write_lines(tmp_path / folder / "x.ndjson.gz", ITEMS)
+        path.write_bytes(path.read_bytes()[:-20])
+    ends = [record for record in read(tmp_path) if record.problem == "file_unreadable"]
+    assert len({record.digest for record in ends}) == 2
+    assert str(tmp_path / "a" / "x.ndjson.gz") in str(row_of(ends[0])["evidence"])
+
+
 def row_of(record: Record) -> dict[str, object]:
     from stac_items import FOLDER
 
@@ -141,6 +168,29 @@ def row_of(record: Record) -> dict[str, object]:
     from geosr_lake.scenes.reading import item_schema
 
     return dict(normalise([record], item_schema(), folder=FOLDER).to_pylist()[0])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, 10**18, 0, 0], pa.timestamp("us")),
+        pa.array([0, 2**62, 0, 0], pa.timestamp("ms")),
+        pa.array([b"a", b"\xff\xfe", b"c", b"d"]).view(pa.string()),
+    ],
+    ids=["us", "ms", "text"],
+)
+def test_a_row_with_a_value_that_is_none_is_alone_in_it(tmp_path: Path, column: pa.Array) -> None:
+    path = parquet(tmp_path / "a.parquet")
+    pq.write_table(pq.read_table(path).append_column("title", column), path)
+    records = read(path)
+    assert ids(records) == [IDS[0], "row_unreadable", *IDS[2:]]
+    assert "row 1 of part 0" in str(row_of(records[1])["evidence"])
+
+
+def test_a_parquet_file_without_a_row_has_no_unit(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet")
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert plan_units([path]) == []
 
 
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:

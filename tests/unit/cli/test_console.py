@@ -43,6 +43,24 @@ def test_an_error_is_a_sentence_and_its_exit_code(
     assert printed.out == ""
 
 
+def test_what_the_system_refuses_is_a_sentence_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "none" / "file"
+    with pytest.raises(typer.Exit) as caught, console.exit_codes("geosr again"):
+        path.write_text("")
+    assert caught.value.exit_code == 4
+    said = capsys.readouterr().err
+    assert said.startswith("Error: The system refused: No such file or directory")
+    assert str(path) in said
+
+
+def test_who_closes_our_output_early_gets_no_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BrokenPipeError), console.exit_codes("geosr again"):
+        raise BrokenPipeError
+    assert capsys.readouterr().err == ""
+
+
 def test_a_bug_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError), console.exit_codes("geosr again"):
         _ = 1 // 0
