@@ -10,8 +10,23 @@ import numpy as np
 import pytest
 import shapely
 from pairs_oracle import Truth, brute_force
-from pairs_world import DAY_US, HOUR_US, NOON_2024_US, Scene, join, recipe, scene_table, square
+from pairs_world import (
+    DAY_US,
+    HOUR_US,
+    NOON_2024_US,
+    Scene,
+    join,
+    pairs_of,
+    put,
+    recipe,
+    scene_table,
+    square,
+    tile_table,
+)
 from pyspark.sql import SparkSession
+
+from geosr_lake.lake import Lake
+from geosr_lake.pairs.build import build
 
 pytestmark = pytest.mark.spark
 
@@ -92,6 +107,30 @@ def test_join_is_brute_force(spark: SparkSession, window: str, partitions: int) 
     assert edges["on"], "the world has no gap that is exactly the window"
     assert edges["beyond"], "the world has no gap one microsecond beyond the window"
     assert any(share == 0 for share in overlap.values()), "no two footprints only touch"
+    far_east = {s.scene_id for s in scenes if s.footprint.geom_type == "MultiPolygon"}
+    assert any(far_east & set(key) for key in wanted), "no pair lies over the antimeridian"
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_world_that_grows_is_brute_force_at_every_step(lake: Lake, seed: int) -> None:
+    """Tiles come and their extents grow from build to build; nothing of before stays behind."""
+    scenes, rule = random_world(seed, DAY_US), recipe(window="1 d")
+    extents: dict[tuple[str, str], str] = {}
+    grown = 0
+    for count in (30, 70, 120):
+        known = scenes[:count]
+        put(lake, known)
+        build(lake, rule)
+        truth = truth_of(known)
+        wanted = truth.inside(DAY_US)
+        found = pairs_of(lake.df("pairs").collect())
+        assert {key: gap for key, (gap, _) in found.items()} == wanted
+        overlap = truth.overlaps(wanted.keys())
+        assert max(abs(share - overlap[key]) for key, (_, share) in found.items()) <= 1e-6
+        now = {(t["sensor"], t["tile"]): t["extent_id"] for t in tile_table(known).to_pylist()}
+        grown += sum(extents.get(tile, extent) != extent for tile, extent in now.items())
+        extents = now
+    assert grown, "no tile's extent grew"
 
 
 def test_partitions_do_not_change_a_row(spark: SparkSession) -> None:
