@@ -18,6 +18,7 @@ REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares an expensive fixture, when processes share the run (`-n`).
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from catalog_world import CatalogWorld
 
@@ -94,3 +95,40 @@ def test_it_trains_on_the_demo(demo_output: dict[str, Any], tmp_path: Path, task
     assert summary["test_samples"] > 0
     assert summary["network"]["psnr_fit_db"] is not None
     assert summary["bicubic"]["ssim"] is not None
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("task", ["s2_naip", "modis_landsat8"])
+def test_four_crops_of_the_demo_are_learnt_two_decibels_beyond_bicubic(
+    demo_output: dict[str, Any], task: str
+) -> None:
+    import torch
+    from torch.utils.data import Subset
+
+    from geosr_lake.train import SRDataset
+    from geosr_lake.train.dataset import collate
+    from geosr_lake.train.fit import fit, jointly_valid
+    from geosr_lake.train.metrics import fitted, psnr_db
+    from geosr_lake.train.network import X16Network, bicubic
+
+    data = SRDataset(demo_output["catalog"], task, "train", size="paper", crop=15)
+    four = Subset(data, np.random.default_rng(0).choice(len(data), 4, replace=False).tolist())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same sums in the same order, and fast on a busy machine
+    torch.manual_seed(0)
+    try:
+        network = X16Network(len(data.lr_bands), data.skip_bands)
+        went = fit(network, four, steps=300, batch_size=4, seed=0)
+        batch = collate([four[i] for i in range(4)])
+        with torch.inference_mode():
+            learnt = network(batch["lr"])
+    finally:
+        torch.set_num_threads(threads)
+    truth, valid = batch["hr"], jointly_valid(batch)
+    assert valid.float().mean() > 0.9
+    learnt_db, bicubic_db = (
+        psnr_db(fitted(image, truth, valid), truth, valid)
+        for image in (learnt, bicubic(batch["lr"], data.skip_bands, 256))
+    )
+    assert float((learnt_db - bicubic_db).mean()) >= 2.0
+    assert went.loss_last < went.loss_first / 2

@@ -1,4 +1,4 @@
-"""Training: it learns what bicubic misses, and from valid pixels only."""
+"""Training: repeatable, and from valid pixels only."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,9 @@ from geosr_lake.errors import UsageError  # noqa: E402
 from geosr_lake.train import SRDataset  # noqa: E402
 from geosr_lake.train.dataset import collate  # noqa: E402
 from geosr_lake.train.fit import fit, jointly_valid, masked_l1, start_skip  # noqa: E402
-from geosr_lake.train.metrics import fitted, psnr_db  # noqa: E402
 from geosr_lake.train.network import X16Network, bicubic  # noqa: E402
 
 pytestmark = pytest.mark.train
-
-CROPS = [5, 21, 26, 37]
 
 
 @pytest.fixture(autouse=True)
@@ -31,28 +28,6 @@ def one_thread():
 
 def crops(world: CatalogWorld, task: str) -> SRDataset:
     return SRDataset(world.catalog, task, "train", size="paper", crop=15)
-
-
-@pytest.mark.parametrize("task", ["s2_naip", "modis_landsat8"])
-def test_four_crops_are_learnt_two_decibels_beyond_bicubic(
-    catalog_world: CatalogWorld, task: str
-) -> None:
-    data = crops(catalog_world, task)
-    four = Subset(data, CROPS)
-    torch.manual_seed(0)
-    network = X16Network(len(data.lr_bands), data.skip_bands)
-    went = fit(network, four, steps=200, batch_size=4, seed=0)
-    batch = collate([four[i] for i in range(4)])
-    truth, valid = batch["hr"], jointly_valid(batch)
-    with torch.inference_mode():
-        learnt = network(batch["lr"])
-    baseline = bicubic(batch["lr"], data.skip_bands, 256)
-    gained = psnr_db(fitted(learnt, truth, valid), truth, valid) - psnr_db(
-        fitted(baseline, truth, valid), truth, valid
-    )
-    assert float(gained.mean()) >= 2.0
-    assert went.steps == 200
-    assert went.loss_last < went.loss_first / 2
 
 
 def test_the_same_seed_gives_the_same_weights(catalog_world: CatalogWorld) -> None:
