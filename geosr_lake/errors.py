@@ -68,7 +68,7 @@ class ResourceError(EnvironmentProblemError):
 
 
 class SourceError(GeoSRError):
-    """An archive or a source file could not be read."""
+    """An archive or a file of pixels could not be read; items that cannot be are quarantined."""
 
     exit_code = 5
 
