@@ -43,8 +43,8 @@ def archive(years: int, tiles: int) -> list[Scene]:
     for i in range(tiles * tiles):
         lon, lat = -110 + i % tiles, 35 + i // tiles
         tile = f"13S{chr(65 + i // tiles)}{chr(65 + i % tiles)}"
-        for day in range(i % 5, 365 * years, 5):
-            scenes.append(Scene("sentinel2", tile, square(lon, lat, 1.05), START_US + day * DAY_US))
+        shape, starts = square(lon, lat, 1.05), range(i % 5, 365 * years, 5)
+        scenes += [Scene("sentinel2", tile, shape, START_US + day * DAY_US) for day in starts]
         for quad in range(25):
             x, y = lon + quad % 5 / 5, lat + quad // 5 / 5
             days = 365 * np.arange(years) + rng.integers(150, 270, years)
