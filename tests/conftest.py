@@ -18,16 +18,14 @@ REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep together what shares an expensive fixture, when processes share the run (`-n`).
 
     One process has Spark: a second one would warm up a JVM of its own for longer than it helps.
     """
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("spark", "demo_output") if name in fixtures), None)
-        item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.split("::")[0]))
+    fixtures = getattr(item, "fixturenames", ())
+    shared = next((name for name in ("spark", "demo_output") if name in fixtures), None)
+    item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.split("::")[0]))
 
 
 def _outside(variable: str, default: str) -> Path:
