@@ -7,8 +7,8 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-# One process has Spark and one the demo (tests/conftest.py), so more than a few do not help.
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+# One process has Spark and one the demo (tests/conftest.py): more than a few do not help.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 # Everything is pinned and hashed, so pip resolves nothing. pyspark alone is published as source.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
 	--no-build-isolation --use-pep517 --only-binary :all: --no-binary pyspark

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,14 +18,22 @@ REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together what shares an expensive fixture, when processes share the run (`-n`).
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out folders of tests, and of unit tests files, when processes share the run (`-n`).
 
-    One process has Spark: a second one would warm up a JVM of its own for longer than it helps.
+    What needs Spark stays in one process: a second one would warm up a JVM of its own for longer
+    than it helps. So does what looks at the demo.
     """
-    fixtures = getattr(item, "fixturenames", ())
-    shared = next((name for name in ("spark", "demo_output") if name in fixtures), None)
-    item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.split("::")[0]))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            folder = file.split("/")[1]
+            return {"unit": file, "props": "spark"}.get(folder, folder)
+
+    return ByFolder(config, log)
 
 
 def _outside(variable: str, default: str) -> Path:
