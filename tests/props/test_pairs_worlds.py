@@ -89,7 +89,7 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize(
-    ("window", "partitions"), list(zip(WINDOWS, (1, 2, 7, 2, 1, 7, 2), strict=True))
+    ("window", "partitions"), list(zip(WINDOWS, (1, 2, 7, 2, 1, 7, 7), strict=True))
 )
 def test_join_is_brute_force(spark: SparkSession, window: str, partitions: int) -> None:
     window_us = WINDOWS[window]
