@@ -40,7 +40,7 @@ def build(
     Raises:
         RecipeError: If the recipe ends at pairs.
         UsageError: If the raster cannot be used.
-        IncompleteError: If the lake has no pairs of this rule, or they are older than its scenes.
+        IncompleteError: If the lake has no pairs of this rule, or one names a scene that is gone.
     """
     task_name, rule = recipe.selection
     task, told = TASKS[task_name], progress or Silent()
