@@ -110,7 +110,35 @@ def run_demo(out: Path, *, seed: int, bar: Bar, tell: Callable[[str], None]) -> 
     )
 
 
+def _funnel(stages: dict[str, Any]) -> list[list[str]]:
+    """Return the way from items to cubes, a column a task; rules that dropped nothing are left out.
+
+    Args:
+        stages: As `DemoSummary.stages`.
+    """
+    scenes, tasks = stages["scenes"], [stages[task] for task in TASKS]
+    funnels = [{step["rule"]: step for step in task["manifest"]["funnel"]} for task in tasks]
+    rows = [
+        [f"items: {name}", *[f"{scenes[name]:,}"] * len(tasks)]
+        for name in ("read", "kept", "repeated", "unsupported", "quarantined")
+    ]
+    rows.append(["pairs", *(f"{task['pairs']['pairs']:,}" for task in tasks)])
+    rows.append(["candidates", *(f"{task['manifest']['candidates']:,}" for task in tasks)])
+    for rule in dict.fromkeys(name for funnel in funnels for name in funnel):
+        dropped = [funnel[rule]["n_dropped"] if rule in funnel else 0 for funnel in funnels]
+        if any(dropped):
+            rows.append([f"dropped: {rule}", *(f"{-number:,}" for number in dropped)])
+    rows.append(["samples", *(f"{task['manifest']['samples']:,}" for task in tasks)])
+    rows.append(["reserves", *(f"{task['manifest']['reserves']:,}" for task in tasks)])
+    for reason in dict.fromkeys(name for task in tasks for name in task["cubes"]["rejected"]):
+        lost = [task["cubes"]["rejected"].get(reason, 0) for task in tasks]
+        rows.append([f"failed: {reason}", *(f"{-number:,}" for number in lost)])
+    rows.append(["in cubes", *(f"{task['cubes']['samples']:,}" for task in tasks)])
+    return rows
+
+
 def _print(summary: DemoSummary) -> None:
+    print_rows(["from items to cubes", *TASKS], _funnel(summary.stages), title="The funnel")
     rows = [[s["name"], f"{s['seconds']:.1f}", f"{s['peak_mib']:.0f}"] for s in summary.steps]
     rows.append(["in all", f"{sum(s['seconds'] for s in summary.steps):.1f}", ""])
     print_rows(["step", "seconds", "peak MiB"], rows, title="What the steps took")

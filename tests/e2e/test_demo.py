@@ -73,6 +73,25 @@ def test_the_funnel_adds_up_to_the_candidates(lake: Lake) -> None:
         assert rows[-1]["n_out"] == chosen
 
 
+def test_people_see_the_funnel_and_the_paths_at_the_end(
+    demo_output: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from geosr_lake.cli.demo import TASKS, DemoSummary, _funnel, _print
+
+    rows = {name: cells for name, *cells in _funnel(demo_output["stages"])}
+    for column, task in enumerate(TASKS):
+        count = {name: int(cells[column].replace(",", "")) for name, cells in rows.items()}
+        dropped = sum(number for name, number in count.items() if name.startswith("dropped"))
+        assert count["candidates"] + dropped == count["samples"] + count["reserves"]
+        assert count["in cubes"] >= MIN_SAMPLES[task]
+    _print(DemoSummary(**demo_output))
+    printed = capsys.readouterr()
+    for word in ("The funnel", "dropped: lr_cloud", "What the steps took", *TASKS):
+        assert word in printed.out
+    for name in ("lake", "catalog", "report"):
+        assert demo_output[name] in printed.err
+
+
 def test_both_strata_are_in_both_tasks(lake: Lake) -> None:
     tasks = {m["manifest_id"]: m["task"] for m in lake.arrow("manifests").to_pylist()}
     found = {(tasks[m["manifest_id"]], m["stratum"]) for m in lake.arrow("manifest").to_pylist()}
