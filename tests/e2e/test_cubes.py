@@ -74,7 +74,7 @@ def test_where_grids_coincide_a_cube_holds_the_files_numbers(
         for side, times in TIMES[task_name].items():
             sensor = task.lr if side == "lr" else task.hr
             roles = task.lr_bands if side == "lr" else task.hr_bands
-            stored = np.asarray(group[side][sample["index"]])  # type: ignore[index]
+            stored = np.asarray(group[side][sample["index"]])
             files = assets[sample[f"{side}_item"]]
             for number, role in enumerate(roles):
                 band = sensor.band(role)
@@ -108,10 +108,10 @@ def test_a_cube_holds_what_reading_gave(
                 if read.age_days is not None:
                     arrays["lr_age_days"] = read.age_days
                 for name, expected in arrays.items():
-                    stored = np.asarray(group[name][sample["index"]])  # type: ignore[index]
+                    stored = np.asarray(group[name][sample["index"]])
                     assert np.array_equal(stored, expected), (sample["sample_id"], name)
                 flagged += int((read.mask != 0).sum())
-        a, b, c, d, e, f = np.asarray(group["lr_transform"][sample["index"]])  # type: ignore[index]
+        a, b, c, d, e, f = np.asarray(group["lr_transform"][sample["index"]])
         assert (a, b, d, e) == (inputs.task.lr_gsd_m, 0, 0, -inputs.task.lr_gsd_m)
         assert (c, f) == (job.x_m, job.y_m + inputs.task.site_size_m)
     if task_name == "modis_landsat8":
