@@ -99,7 +99,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     def canonical(self) -> str:
-        """Return the section as JSON with sorted keys and every default written out."""
+        """Return the section as JSON with sorted keys and every default that has an effect."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
     @property

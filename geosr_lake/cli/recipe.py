@@ -35,7 +35,7 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
-    """Print a recipe as JSON, every default written out.
+    """Print a recipe as JSON, with every default that has an effect.
 
     Example: `geosr recipe show modis_landsat8`
     """

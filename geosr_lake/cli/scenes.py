@@ -98,10 +98,11 @@ def ingest(
         from geosr_lake.lake import Lake
         from geosr_lake.scenes.ingest import ingest as ingest_scenes
 
-        find_files(sources, but=Path(lake).absolute())  # a source mistyped makes no lake
+        # Before the lake: a source mistyped makes none.
+        files = find_files(sources, but=Path(lake).absolute())
         opened = Lake.create(lake, tell=say)
         with progress_bar() as progress:
-            summary = ingest_scenes(opened, sources, progress=progress)
+            summary = ingest_scenes(opened, files, progress=progress)
         report(
             summary,
             as_json=as_json,
