@@ -9,9 +9,9 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 # One process has Spark and one the demo (tests/conftest.py): more than a few do not help.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
-# Everything is pinned and hashed, so pip resolves nothing. pyspark alone is published as source.
+# Everything is pinned and hashed, so pip resolves nothing. Two packages are published as source only.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
-	--no-build-isolation --use-pep517 --only-binary :all: --no-binary pyspark
+	--no-build-isolation --use-pep517 --only-binary :all: --no-binary pyspark --no-binary version-parser
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
