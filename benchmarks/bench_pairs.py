@@ -59,7 +59,8 @@ def factorized(spark: SparkSession, path: Path, tiles: pa.Table) -> int:
     held = from_arrow(spark, tiles)
     lr, hr = (held.where(held["sensor"] == name) for name in ("sentinel2", "naip"))
     met = meet(lr, hr).toArrow()
-    with find(spark.read.parquet(str(path)), met, RULE) as found:
+    scenes = spark.read.parquet(str(path))
+    with find(scenes, scenes, met, RULE) as found:
         return found.rows.count()
 
 

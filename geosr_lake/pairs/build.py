@@ -102,7 +102,8 @@ def build(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
         run.rule_id = rule.rule_id
         steps.start("Tiles that meet")
         met = grow(lake, rule.lr.sensor, rule.hr.sensor)
-        with find(lake.df("scenes"), met.rows, rule, progress=steps) as found:
+        scenes = lake.df("scenes")
+        with find(scenes, scenes, met.rows, rule, progress=steps) as found:
             former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
             after, before = digests(found.rows, former)
             steps.advance(found.distinct)

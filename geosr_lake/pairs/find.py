@@ -43,18 +43,23 @@ class Found:
 
 @contextmanager
 def find(
-    all_scenes: "DataFrame",
+    lr_scenes: "DataFrame",
+    hr_scenes: "DataFrame",
     tile_pairs: pa.Table,
     rule: PairRule,
     *,
+    allow_none: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Found]:
     """Find the pairs of `rule`.
 
     Args:
-        all_scenes: The table `scenes`.
+        lr_scenes: Rows of the table `scenes`, all or some; those of the LR side that pass the
+            rule's filter are taken.
+        hr_scenes: The same for the HR side; may be the same frame.
         tile_pairs: Columns lr_tile, hr_tile; every pair of tiles whose extents meet, once.
         rule: The rule; its id keys the rows.
+        allow_none: A side without a scene is an answer without pairs, not an error.
         progress: Told of the steps.
 
     Raises:
@@ -69,17 +74,19 @@ def find(
             cached.callback(frame.unpersist)
             return frame.cache()
 
-        wanted = scenes.of_rule(all_scenes, rule)
-        narrow = keep(scenes.narrow(wanted))
-        counts = intime.tile_counts(narrow)
+        wanted = scenes.of_side(lr_scenes, rule, "lr"), scenes.of_side(hr_scenes, rule, "hr")
+        lr, hr = (keep(scenes.narrow(side)) for side in wanted)
+        counts = intime.tile_counts(lr.unionAll(hr))
         lr_stats = intime.side_stats(counts, rule.lr.sensor, tile_pairs["lr_tile"])
         hr_stats = intime.side_stats(counts, rule.hr.sensor, tile_pairs["hr_tile"])
-        for name, which, stats in (("lr", rule.lr, lr_stats), ("hr", rule.hr, hr_stats)):
-            if not stats.scenes:
-                raise scenes.why_none(all_scenes, which, name)
+        if not allow_none:
+            if not lr_stats.scenes:
+                raise scenes.why_none(lr_scenes, rule.lr, "lr")
+            if not hr_stats.scenes:
+                raise scenes.why_none(hr_scenes, rule.hr, "hr")
         layout = intime.lay_out(rule.window_us, lr_stats, hr_stats)
-        met = from_arrow(all_scenes.sparkSession, tile_pairs)
-        near = intime.candidates(*scenes.sides(narrow, rule), met, rule.window_us, layout)
+        met = from_arrow(lr_scenes.sparkSession, tile_pairs)
+        near = intime.candidates(lr, hr, met, rule.window_us, layout)
         # By footprint pair: then counting those and testing each once needs no shuffle.
         near = keep(near.repartition(*space.FOOTPRINT_PAIR))
         footprint_pairs = near.groupBy(*space.FOOTPRINT_PAIR).count()
@@ -88,7 +95,7 @@ def find(
         steps.start("Footprints that intersect", distinct)
         meeting = space.overlaps(
             footprint_pairs.select(*space.FOOTPRINT_PAIR).coalesce(1 + distinct // PAIRS_A_TASK),
-            space.footprints(wanted),
+            *(space.footprints(side) for side in wanted),
         )
         rows = keep(_pairs(near, meeting, rule))
         yield Found(rows, lr_stats.scenes, hr_stats.scenes, tested, distinct, layout)

@@ -1,6 +1,6 @@
 """The scenes that a recipe pairs: filtered, and narrowed to the columns that the join needs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.recipe import PairRule, SceneFilter
@@ -26,13 +26,13 @@ def _passes(which: SceneFilter, rule: PairRule) -> "Column":
     return condition
 
 
-def of_rule(scenes: "DataFrame", rule: PairRule) -> "DataFrame":
-    """Return the scenes of both sides of a rule, all columns.
+def of_side(scenes: "DataFrame", rule: PairRule, side: Literal["lr", "hr"]) -> "DataFrame":
+    """Return the scenes of one side of a rule, all columns.
 
     Scenes that end before the rule's start, or start at or after its end, are left out; so are
     those of an unknown platform where a side names platforms.
     """
-    return scenes.where(_passes(rule.lr, rule) | _passes(rule.hr, rule))
+    return scenes.where(_passes(rule.lr if side == "lr" else rule.hr, rule))
 
 
 def narrow(scenes: "DataFrame") -> "DataFrame":
@@ -45,12 +45,6 @@ def narrow(scenes: "DataFrame") -> "DataFrame":
     return scenes.selectExpr(
         *NARROW, "unix_micros(t_start) AS start_us", "unix_micros(t_end) AS end_us"
     )
-
-
-def sides(scenes: "DataFrame", rule: PairRule) -> "tuple[DataFrame, DataFrame]":
-    """Split the scenes of a rule into its LR and its HR side."""
-    lr, hr = (scenes.where(scenes["sensor"] == side.sensor) for side in (rule.lr, rule.hr))
-    return lr, hr
 
 
 def why_none(scenes: "DataFrame", which: SceneFilter, name: str) -> UsageError:

@@ -46,14 +46,17 @@ def footprints(scenes: "DataFrame") -> "DataFrame":
     return scenes.select("footprint_id", "footprint_wkb").dropDuplicates(["footprint_id"])
 
 
-def overlaps(footprint_pairs: "DataFrame", shapes: "DataFrame") -> "DataFrame":
+def overlaps(
+    footprint_pairs: "DataFrame", lr_shapes: "DataFrame", hr_shapes: "DataFrame"
+) -> "DataFrame":
     """Return which footprints intersect, and how far the LR one covers the HR one.
 
     The predicate is Sedona's, in the JVM; the overlap of what passes is computed in batches.
 
     Args:
         footprint_pairs: Distinct lr_footprint_id, hr_footprint_id.
-        shapes: As `footprints` returns them, of both sides.
+        lr_shapes: As `footprints` returns them, of the LR side.
+        hr_shapes: Of the HR side.
 
     Returns:
         Columns lr_footprint_id, hr_footprint_id, overlap_frac (0 to 1; 0 where they touch).
@@ -61,8 +64,8 @@ def overlaps(footprint_pairs: "DataFrame", shapes: "DataFrame") -> "DataFrame":
     from pyspark.sql import functions as f
 
     meeting = (
-        footprint_pairs.join(shapes.toDF("lr_footprint_id", "lr_wkb"), "lr_footprint_id")
-        .join(shapes.toDF("hr_footprint_id", "hr_wkb"), "hr_footprint_id")
+        footprint_pairs.join(lr_shapes.toDF("lr_footprint_id", "lr_wkb"), "lr_footprint_id")
+        .join(hr_shapes.toDF("hr_footprint_id", "hr_wkb"), "hr_footprint_id")
         .where(f.expr("ST_Intersects(ST_GeomFromWKB(lr_wkb), ST_GeomFromWKB(hr_wkb))"))
         .select(*FOOTPRINT_PAIR, "lr_wkb", "hr_wkb")
     )

@@ -19,6 +19,7 @@ from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.pairs import intime, scenes
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.space import meet
+from geosr_lake.recipe import PairRule
 
 pytestmark = pytest.mark.spark
 
@@ -166,15 +167,23 @@ def test_without_scenes_the_error_says_what_there_is(spark: SparkSession) -> Non
     )
     with (
         pytest.raises(UsageError, match="no scene of naip") as missing,
-        find(all_scenes, tile_pairs(tiles, none), none),
+        find(all_scenes, all_scenes, tile_pairs(tiles, none), none),
     ):
         pass
     assert not isinstance(missing.value, RecipeError)
     with (
         pytest.raises(RecipeError, match=r"P\.1 of the platforms landsat-7, 2024-06-01"),
-        find(all_scenes, tile_pairs(tiles, filtered), filtered),
+        find(all_scenes, all_scenes, tile_pairs(tiles, filtered), filtered),
     ):
         pass
+
+
+def test_a_part_without_scenes_is_an_answer(spark: SparkSession) -> None:
+    all_scenes, tiles = frames(spark, [lr(T), hr(T)])
+    rule = recipe().pairs
+    met = tile_pairs(tiles, rule)
+    with find(all_scenes, all_scenes.limit(0), met, rule, allow_none=True) as found:
+        assert (found.lr_scenes, found.hr_scenes, found.rows.count()) == (1, 0, 0)
 
 
 def test_scenes_that_meet_nobody_are_no_error(spark: SparkSession) -> None:
@@ -200,15 +209,23 @@ def archive(years: int) -> list[Scene]:
     return coarse + fine
 
 
+def narrow_sides(all_scenes: DataFrame, rule: PairRule) -> tuple[DataFrame, DataFrame]:
+    lr_side, hr_side = (
+        scenes.of_side(all_scenes, rule, "lr"),
+        scenes.of_side(all_scenes, rule, "hr"),
+    )
+    return scenes.narrow(lr_side), scenes.narrow(hr_side)
+
+
 def test_cost_per_pair_does_not_grow_with_the_archive(spark: SparkSession) -> None:
     rule = recipe(window="1 d").pairs
     tested, shared = [], []
     for years in (1, 4):
         all_scenes, tiles = frames(spark, archive(years))
         met = tile_pairs(tiles, rule)
-        with find(all_scenes, met, rule) as found:
+        with find(all_scenes, all_scenes, met, rule) as found:
             pairs = found.rows.count()
-            sides = scenes.sides(scenes.narrow(scenes.of_rule(all_scenes, rule)), rule)
+            sides = narrow_sides(all_scenes, rule)
             by_tile = spark.createDataFrame(met)
             before = intime.share_bucket(*sides, by_tile, rule.window_us, found.layout).count()
             tested.append(found.tested / pairs)
@@ -243,9 +260,9 @@ def test_plan_has_no_cartesian_product_and_no_nested_loop(
         coarse, fine = (tiles.where(f"sensor = '{name}'") for name in ("modis", "landsat"))
         met = meet(coarse, fine)
         spatial = executed(met)
-        with find(all_scenes, met.toArrow(), rule) as found:
+        with find(all_scenes, all_scenes, met.toArrow(), rule) as found:
             rows = executed(found.rows)
-        sides = scenes.sides(scenes.narrow(scenes.of_rule(all_scenes, rule)), rule)
+        sides = narrow_sides(all_scenes, rule)
         time = executed(intime.candidates(*sides, met, rule.window_us, found.layout))
     finally:
         spark.conf.set(key, before)

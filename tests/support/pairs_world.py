@@ -188,7 +188,7 @@ def join(
     spark.conf.set(key, partitions)
     try:
         all_scenes, tiles = (frame.repartition(partitions) for frame in frames(spark, scenes))
-        with find(all_scenes, tile_pairs(tiles, rule), rule) as found:
+        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule) as found:
             return pairs_of(found.rows.collect())
     finally:
         spark.conf.set(key, before)
