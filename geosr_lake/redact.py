@@ -6,6 +6,7 @@ other text (evidence, messages) has the values of such parameters blotted out.
 """
 
 import re
+from typing import Any
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 REDACTED = "REDACTED"
@@ -16,7 +17,7 @@ _GOOGLE = "googleaccessid"
 _OTHERS = (
     "token access_token refresh_token id_token auth_token session_token sas sas_token apikey "
     "api_key api-key subscription-key key password passwd pwd secret client_secret credential "
-    "authorization auth jwt"
+    "authorization auth jwt account_key access_key shared_access_key connection_string"
 )
 SECRET_PARAMETERS = frozenset(f"{_AZURE_SAS} {_AMAZON} {_GOOGLE} {_OTHERS}".split())
 """Names of query parameters, lower case, that sign a request or let one in."""
@@ -96,3 +97,27 @@ def redact(text: str) -> str:
     text = _PARAMETER.sub(rf"\1{REDACTED}", text)
     text = _FIELD.sub(rf"\1{REDACTED}", text)
     return _BARE.sub(rf"\1{REDACTED}", text)
+
+
+_SECRET_KEY = re.compile(
+    rf"(?:.*[_:.-])?(?:{_LONG_NAMES}|sas|sig|{'|'.join(SECRET_PREFIXES)}[a-z-]+)", re.IGNORECASE
+)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return a parsed document without what signs or lets in, at any depth.
+
+    Links lose their signatures, entries whose name says that they hold a secret are left out
+    (`credential` in `xarray:storage_options`, for example), and other texts are redacted.
+    """
+    if isinstance(value, dict):
+        return {
+            key: without_secrets(entry)
+            for key, entry in value.items()
+            if not (isinstance(key, str) and isinstance(entry, str) and _SECRET_KEY.fullmatch(key))
+        }
+    if isinstance(value, list):
+        return [without_secrets(entry) for entry in value]
+    if isinstance(value, str):
+        return redact(value if re.search(r"\s", value) else unsigned(value))
+    return value

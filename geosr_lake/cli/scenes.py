@@ -1,6 +1,7 @@
 """`geosr scenes`: read the items of archives into the lake."""
 
 import shlex
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,10 +18,12 @@ from geosr_lake.cli.console import (
     report,
     say,
 )
+from geosr_lake.errors import UsageError
 
 if TYPE_CHECKING:
     from geosr_lake.scenes.accounts import FileCounts
     from geosr_lake.scenes.ingest import IngestSummary
+    from geosr_lake.scenes.live import Wanted
 
 app = typer.Typer(help="Read STAC items into the lake.", no_args_is_help=True)
 
@@ -75,23 +78,99 @@ def _next(sensors: Collection[str], lake: str) -> str:
 
 @app.command()
 def ingest(
+    lake: LakeOption,
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="[SOURCE]...",
             help="Files or folders of STAC items: stac-geoparquet, NDJSON (plain or .gz), JSON.",
         ),
-    ],
-    lake: LakeOption,
+    ] = None,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask a STAC API instead: planetary-computer, earth-search, or its URL.",
+            metavar="NAME|URL",
+        ),
+    ] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --api: a collection, or a sensor of a known API; may be repeated.",
+            metavar="NAME",
+        ),
+    ] = None,
+    datetime: Annotated[
+        str | None,
+        typer.Option(help="With --api: first and last day, both included.", metavar="A/B"),
+    ] = None,
+    bbox: Annotated[
+        str | None,
+        typer.Option(help="With --api: only items that meet this box.", metavar="W,S,E,N"),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="With --api: requests a second, at most; default: what suits the API.",
+            min=0.01,
+            max=100,
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(help="With --api: days that are fetched at once.", min=1, max=32)
+    ] = 4,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --api: also days that cannot have changed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read the items of files and folders; derive the scenes and tiles of the lake.
+    """Read the items of files and folders, or of an API; derive the scenes and tiles of the lake.
 
     The same items again change nothing. No item stops the run: one that is not kept stands in
     the table `items` with its reason and the beginning of its text.
 
+    An API is asked day by day; a day is taken wholly or not at all, and the same command again goes
+    on with the days that are missing. Hrefs are stored unsigned.
+
     Example: `geosr scenes ingest naip.parquet sentinel2/ --lake my_lake`
+
+    Example: `geosr scenes ingest --api planetary-computer --collection landsat
+    --datetime 2024-07-01/2024-07-31 --bbox -109,37,-102,41 --lake my_lake`
     """
+    if api is not None:
+        command = shlex.join(["geosr", *sys.argv[1:]])
+        with exit_codes(command):
+            from geosr_lake.cli import live
+
+            if sources:
+                raise UsageError("Files and an API are not read in one run", where=sources[0])
+            wanted = live.wanted(
+                api, collection or [], datetime, bbox, rate=rate, workers=workers, again=again
+            )
+            _ingest_api(lake, wanted, as_json=as_json)
+        return
+    _ingest_files(sources or [], lake, as_json=as_json)
+
+
+def _ingest_api(lake: str, wanted: "Wanted", *, as_json: bool) -> None:
+    from geosr_lake.cli import live
+    from geosr_lake.lake import Lake
+    from geosr_lake.scenes.live import ingest_api
+
+    opened = Lake.create(lake, tell=say)
+    with progress_bar() as progress:
+        summary = ingest_api(opened, wanted, progress=progress)
+    complete = not summary.undone and not summary.not_asked
+    report(
+        summary,
+        as_json=as_json,
+        show=lambda: live.show(summary),
+        next_step=_next(summary.scenes_by_sensor.keys(), lake) if complete else None,
+    )
+    summary.check()
+
+
+def _ingest_files(sources: list[str], lake: str, *, as_json: bool) -> None:
     again = shlex.join(["geosr", "scenes", "ingest", *sources, "--lake", lake])
     with exit_codes(again):
         from geosr_lake.archives import find_files

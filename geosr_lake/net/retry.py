@@ -33,6 +33,7 @@ def retrying(
     action: Callable[[], Result],
     *,
     attempts: int = ATTEMPTS,
+    longest_wait_s: float = LONGEST_WAIT_S,
     sleep: Callable[[float], None] = time.sleep,
     chance: Callable[[], float] = random.random,
 ) -> Result:
@@ -40,7 +41,7 @@ def retrying(
 
     Waits double from half a second, each between half and the whole of its length by chance, so
     that workers do not come back in step. A wait that the source asked for is never cut short; one
-    beyond `LONGEST_WAIT_S` is not waited for.
+    beyond `longest_wait_s` is not waited for.
 
     Raises:
         TransientSourceError: The last one, after `attempts` tries.
@@ -50,7 +51,7 @@ def retrying(
             return action()
         except TransientSourceError as error:
             asked = getattr(error, "wait_s", None) or 0.0
-            if asked > LONGEST_WAIT_S:
+            if asked > longest_wait_s:
                 raise
             sleep(max(asked, FIRST_WAIT_S * 2**attempt * (0.5 + chance() / 2)))
     return action()

@@ -4,7 +4,7 @@ The stage rolls forward. Items are appended once and stay; scenes and tiles are 
 for the groups that new items touch and for those that a killed run left beyond the last commit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -87,11 +87,34 @@ def ingest(
         LockedError: If another process ingests into this lake.
         GeoSRError: If the accounts do not add up, which is a bug.
     """
+    return ingest_files(lake, find_files(sources, but=lake.root), progress=progress)
+
+
+def ingest_files(
+    lake: Lake,
+    files: Sequence[Path],
+    *,
+    progress: Progress | None = None,
+    names: Mapping[str, str] | None = None,
+    closing: Callable[[str], None] | None = None,
+) -> IngestSummary:
+    """Do what `ingest` does with files that were found already; none at all is fine too.
+
+    Args:
+        lake: The lake to write to.
+        files: The files.
+        progress: Told of the steps.
+        names: What is written as `source_file`, by path, where that is not the path.
+        closing: Called with the run's id when all rows stand, before they are committed.
+
+    Raises:
+        LockedError: If another process ingests into this lake.
+        GeoSRError: If the accounts do not add up, which is a bug.
+    """
     steps = progress or Silent()
-    files = find_files(sources, but=lake.root)
     with lake.stage("scenes", "ingest") as run:
         steps.start(f"Reading {len(files)} files of items")
-        counts = _add_items(lake, [str(path) for path in files], run.run_id)
+        counts = _add_items(lake, [str(path) for path in files], run.run_id, names or {})
         steps.start("Deriving scenes and tiles")
         groups = _derive(lake)
         steps.start("Checking the sums")
@@ -102,26 +125,45 @@ def ingest(
             name: value for name, value in asdict(summary).items() if isinstance(value, int)
         }
         run.detail = {"files": [asdict(of_file) for of_file in counts], "reasons": summary.reasons}
+        if closing is not None:
+            closing(run.run_id)
     return summary
 
 
-def _add_items(lake: Lake, files: Sequence[str], run_id: str) -> tuple[FileCounts, ...]:
+def _add_items(
+    lake: Lake, files: Sequence[str], run_id: str, names: Mapping[str, str]
+) -> tuple[FileCounts, ...]:
     """Append the items of `files` that the lake does not hold; return the counts of each file."""
     from pyspark.sql import functions as f
 
     units = plan_units([Path(file) for file in files])
-    with _cached(_with_status(lake, records_frame(lake.spark, units))) as rows:
+    records = _named(records_frame(lake.spark, units), names)
+    with _cached(_with_status(lake, records)) as rows:
         tallies, digest = _count(rows)
-        counts = accounts.by_file([*(Tally(file, KEPT, None, 0) for file in files), *tallies])
+        empty = [Tally(names.get(file, file), KEPT, None, 0) for file in files]
+        counts = accounts.by_file([*empty, *tallies])
         if digest:
             new = (
                 rows.where(f.col("status") == f.col("outcome"))
                 .withColumn("run_id", f.lit(run_id))
                 .withColumn("ingested_at", f.lit(datetime.now(UTC)))
             )
-            names = contract("items").names
-            tables.append(lake.spark, lake.root, "items", new.select(*names), txn=digest)
+            columns = contract("items").names
+            tables.append(lake.spark, lake.root, "items", new.select(*columns), txn=digest)
     return counts
+
+
+def _named(records: "DataFrame", names: Mapping[str, str]) -> "DataFrame":
+    """Put the names of the sources in the place of their paths."""
+    from pyspark.sql import functions as f
+
+    if not names:
+        return records
+    spark = records.sparkSession
+    known = spark.createDataFrame(list(names.items()), "source_file string, source_name string")
+    source = f.coalesce("source_name", "source_file")
+    joined = records.join(f.broadcast(known), "source_file", "left")
+    return joined.withColumn("source_file", source).drop("source_name")
 
 
 def _with_status(lake: Lake, records: "DataFrame") -> "DataFrame":

@@ -1,0 +1,154 @@
+"""Slices out of an API: one at a time by `fetch_slice`, many in parallel by `Fetcher`."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+
+from geosr_lake.errors import SourceError
+from geosr_lake.net.apis import day_interval
+from geosr_lake.net.paging import PagingError, follow
+from geosr_lake.net.retry import BusySourceError
+from geosr_lake.net.stac import Request, StacApi
+from geosr_lake.scenes.slices import Slice
+from geosr_lake.scenes.spool import Draft, Spooled
+
+LISTINGS = 2
+"""Times that a slice is listed from its beginning before it is left undone."""
+LEAST_PAGE_ITEMS = 12
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A slice that was left undone."""
+
+    slice: Slice
+    reason: str
+    faults: dict[str, int]
+    fetched_at: datetime
+
+
+def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
+    """Return a slice in the spool, or why it is not there: nothing of it is left then."""
+    started = datetime.now(UTC)
+    page_items, listings = api.api.page_items, 0
+    faults: dict[str, int] = {}
+    while True:
+        draft = Draft(spool, part)
+        try:
+            listing = follow(
+                api.search(
+                    part.collection, day_interval(part.day), part.bbox, page_items=page_items
+                ),
+                api.page,
+                draft.add,
+                collection=part.collection,
+                page_items=page_items,
+                after_id=_after(api, part, page_items) if api.api.by_id else None,
+            )
+            return draft.finish(
+                pages=listing.pages,
+                matched=listing.matched,
+                faults=_sum(faults, listing.faults),
+                fetched_at=started,
+            )
+        except SourceError as error:
+            draft.discard()
+            if isinstance(error, PagingError):
+                faults = _sum(faults, error.faults)
+            listings += 1
+            if isinstance(error, PagingError) and listings < LISTINGS:
+                continue
+            too_long = api.api.shrinks and isinstance(error, BusySourceError) and not error.wait_s
+            if too_long and page_items // 2 >= LEAST_PAGE_ITEMS:
+                page_items //= 2
+                continue
+            return Failed(part, error.what, faults, started)
+        except BaseException:
+            draft.discard()
+            raise
+
+
+def _after(api: StacApi, part: Slice, page_items: int) -> Callable[[str], Request]:
+    def after(last_id: str) -> Request:
+        return api.search(
+            part.collection,
+            day_interval(part.day),
+            part.bbox,
+            page_items=page_items,
+            after_id=last_id,
+        )
+
+    return after
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {code: one.get(code, 0) + other.get(code, 0) for code in sorted({*one, *other})}
+
+
+class Fetcher:
+    """Fetches slices with some threads; those in a row that fail end it.
+
+    The threads run ahead of who takes the slices by a few only, so that the spool stays small, and
+    they die with the process.
+
+    Args:
+        api: The API.
+        slices: What to fetch, in this order.
+        spool: Where to.
+        workers: Threads.
+        give_up_after: So many failures without a success between them: the API is down, the
+            slices that are left are not asked for.
+    """
+
+    def __init__(
+        self,
+        api: StacApi,
+        slices: Sequence[Slice],
+        spool: Path,
+        *,
+        workers: int,
+        give_up_after: int,
+    ) -> None:
+        self._api = api
+        self._spool = spool
+        self._todo = iter(slices)
+        self._mutex = threading.Lock()
+        self._stop = threading.Event()
+        self._results: Queue[Spooled | Failed | BaseException | None] = Queue(2 * workers)
+        self._give_up_after = give_up_after
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+
+    def __iter__(self) -> Iterator[Spooled | Failed]:
+        """Yield what becomes of each slice that is asked for."""
+        for thread in self._threads:
+            thread.start()
+        working, failures = len(self._threads), 0
+        try:
+            while working:
+                result = self._results.get()
+                if result is None:
+                    working -= 1
+                    continue
+                if isinstance(result, BaseException):
+                    raise result
+                failures = failures + 1 if isinstance(result, Failed) else 0
+                if failures >= self._give_up_after:
+                    self._stop.set()
+                yield result
+        finally:
+            self._stop.set()
+
+    def _next(self) -> Slice | None:
+        with self._mutex:
+            return None if self._stop.is_set() else next(self._todo, None)
+
+    def _work(self) -> None:
+        try:
+            while (part := self._next()) is not None:
+                self._results.put(fetch_slice(self._api, part, self._spool))
+        except BaseException as error:  # noqa: BLE001 - the one who takes the slices raises it
+            self._results.put(error)
+        self._results.put(None)

@@ -1,0 +1,130 @@
+"""Slices of an API: one day of one collection, which is had wholly or not at all.
+
+The table `slices` remembers what was had. A slice that is there is asked for again only where it
+can have changed: its day was younger than the archive takes to settle when it was fetched, and that
+was more than an hour ago; or the user says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from geosr_lake.errors import UsageError
+from geosr_lake.ids import digest
+from geosr_lake.lake import ledger
+
+DAY = timedelta(days=1)
+JUST_FETCHED = timedelta(hours=1)
+MAX_SLICES = 100_000
+DONE, UNDONE = "done", "undone"
+
+Bbox = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, order=True)
+class Slice:
+    """One day of one collection of one API, within a box or everywhere."""
+
+    api: str
+    collection: str
+    day: date
+    area: str = ""
+
+    @property
+    def slice_id(self) -> str:
+        """Name of its files."""
+        return "slc-" + digest((self.api, self.collection, self.day.isoformat(), self.area))
+
+    @property
+    def source(self) -> str:
+        """What its items have as `source_file`."""
+        where = f"?bbox={self.area}" if self.area else ""
+        return f"api:{self.api}/{self.collection}/{self.day}{where}"
+
+    @property
+    def bbox(self) -> Bbox | None:
+        """Its box in degrees, None for everywhere."""
+        if not self.area:
+            return None
+        west, south, east, north = (float(value) for value in self.area.split(","))
+        return west, south, east, north
+
+
+def area_of(bbox: Bbox | None) -> str:
+    """Return a box as a text: equal boxes, equal texts."""
+    return ",".join(f"{value + 0.0:.12g}" for value in bbox) if bbox else ""
+
+
+def parse_days(interval: str) -> tuple[date, date]:
+    """Return the first and last day of ``A/B``, or of the one day ``A``.
+
+    A day is ``2024-07-01``; a time is taken for its whole day in UTC. Slices are days, so that what
+    was fetched once is known whatever was asked for.
+
+    Raises:
+        UsageError: If it is no interval, or one without a beginning or an end.
+    """
+    parts = interval.split("/")
+    try:
+        first, last = (_day(text) for text in (parts[0], parts[-1]))
+    except ValueError as error:
+        raise UsageError(
+            "This is no interval of days",
+            where=f"--datetime {interval[:80]}",
+            next_step="Write it as 2024-07-01/2024-07-31; both days count.",
+        ) from error
+    if len(parts) > 2 or last < first:
+        raise UsageError(
+            "The interval ends before it begins, or has more than two ends",
+            where=f"--datetime {interval[:80]}",
+        )
+    return first, last
+
+
+def _day(text: str) -> date:
+    moment = datetime.fromisoformat(text.strip())
+    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+
+
+def plan(
+    api: str, collections: Sequence[str], days: tuple[date, date], bbox: Bbox | None
+) -> list[Slice]:
+    """Return the slices of an interval, oldest day first.
+
+    Raises:
+        UsageError: If there are more than `MAX_SLICES`.
+    """
+    first, last = days
+    number = ((last - first).days + 1) * len(set(collections))
+    if number > MAX_SLICES:
+        raise UsageError(
+            f"These are {number:,} slices, more than {MAX_SLICES:,}",
+            next_step="Ask for a shorter interval, or take the archive's bulk files.",
+        )
+    area = area_of(bbox)
+    return [
+        Slice(api, collection, first + i * DAY, area)
+        for i in range((last - first).days + 1)
+        for collection in sorted(set(collections))
+    ]
+
+
+def held(root: Path, api: str) -> dict[Slice, dict[str, Any]]:
+    """Return the newest row that says `done` of each slice of an API, committed or not.
+
+    A row is written after the slice's items, so an uncommitted one is true as well.
+    """
+    rows = ledger.read(root, "slices", filters=[("api", "=", api), ("status", "=", DONE)])
+    newest: dict[Slice, dict[str, Any]] = {}
+    for row in sorted(rows.to_pylist(), key=lambda row: row["fetched_at"]):
+        day = date.fromisoformat(row["day"])
+        newest[Slice(row["api"], row["collection"], day, row["area"])] = row
+    return newest
+
+
+def can_have_changed(day: date, fetched_at: datetime, settled_after_d: int, now: datetime) -> bool:
+    """Tell whether a slice that was had may have more by now."""
+    settled = datetime.combine(day, time(), UTC) + DAY * (1 + settled_after_d)
+    return fetched_at < settled and now - fetched_at > JUST_FETCHED

@@ -1,0 +1,128 @@
+"""`scenes ingest --api` against a real STAC API: all items once, again nothing, nothing signed."""
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from canary import CANARY, found_in
+from pyspark.sql import SparkSession
+from stac_server import Server
+
+from geosr_lake.cli.app import app
+from geosr_lake.lake import Lake
+from geosr_lake.net.apis import api_of
+from geosr_lake.scenes.ingest import ingest
+from geosr_lake.scenes.live import Wanted, ingest_api
+
+pytestmark = pytest.mark.spark
+
+LANDSAT = (date(2024, 7, 1), date(2024, 8, 31))
+
+
+def ids_of(lake: Lake) -> Counter[str]:
+    return Counter(lake.arrow("items")["item_id"].to_pylist())
+
+
+def between(server: Server, collection: str, days: tuple[date, date]) -> set[str]:
+    """The oracle: ids of the loaded items whose time meets the days, by their text."""
+    first, last = (day.isoformat() for day in days)
+    found = set()
+    for item in server.items.values():
+        properties: dict[str, Any] = item["properties"]
+        start = properties.get("datetime") or properties["start_datetime"]
+        end = properties.get("datetime") or properties["end_datetime"]
+        if item["collection"] == collection and start[:10] <= last and end[:10] >= first:
+            found.add(item["id"])
+    return found
+
+
+def wanted(server: Server, **options: Any) -> Wanted:
+    return Wanted(
+        **{
+            "api": api_of(server.url),
+            "collections": ("landsat-c2-l2",),
+            "days": LANDSAT,
+            "rate": 100.0,
+            **options,
+        }
+    )
+
+
+def test_all_items_of_two_collections_arrive_once(
+    lake: Lake, server: Server, real_data: Path
+) -> None:
+    days = (date(2023, 9, 1), date(2023, 9, 30))
+    asked = wanted(server, collections=("modis-13Q1-061", "landsat-c2-l2"), days=days)
+    summary = ingest_api(lake, asked)
+    summary.check()
+    expected = between(server, "modis-13Q1-061", days) | between(server, "landsat-c2-l2", days)
+    assert len(expected) > 100
+    assert ids_of(lake) == Counter(expected)
+    rows = lake.arrow("slices").to_pylist()
+    assert len(rows) == summary.fetched == 60
+    assert all(row["status"] == "done" and row["items"] == row["number_matched"] for row in rows)
+    assert found_in(lake.root) == [], f"{CANARY} is in the lake"
+    sources = set(lake.arrow("items")["source_file"].to_pylist())
+    assert all(source.startswith(f"api:{server.url}/") for source in sources)
+    assert not (lake.root / "spool").exists()
+
+
+def test_items_of_an_api_are_those_of_the_file(
+    lake: Lake, server: Server, real_data: Path, spark: SparkSession
+) -> None:
+    ingest_api(lake, wanted(server)).check()
+    before = lake.versions["items"]
+    summary = ingest(lake, [real_data / "items" / "landsat_colorado_more.ndjson.gz"])
+    assert lake.versions["items"] > before, "the file has more days"
+    again = between(server, "landsat-c2-l2", LANDSAT)
+    assert summary.repeated >= len(again) > 50
+
+
+def test_what_was_had_is_not_asked_for_again(lake: Lake, server: Server) -> None:
+    days = (date(2024, 7, 1), date(2024, 7, 10))
+    ingest_api(lake, wanted(server, days=days)).check()
+    versions = lake.versions
+    summary = ingest_api(lake, wanted(server, days=days))
+    assert (summary.held, summary.fetched, summary.requests) == (10, 0, 0)
+    assert {k: v for k, v in lake.versions.items() if k != "runs"} == {
+        k: v for k, v in versions.items() if k != "runs"
+    }
+    summary = ingest_api(lake, wanted(server, days=days, again=True))
+    assert summary.fetched == 10
+    assert summary.counts["repeated"] == summary.counts["read"] > 0
+
+
+def test_the_command(lake: Lake, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "scenes", "ingest", "--api", server.url, "--collection", "landsat-c2-l2",
+        "--datetime", "2024-07-01/2024-07-08", "--bbox=-106,39,-104,41", "--rate", "50",
+        "--lake", str(lake.root), "--json",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit) as ended:
+        app(words)
+    assert ended.value.code == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["fetched"] == 8
+    assert summary["counts"]["kept"] == summary["counts"]["read"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--collection", "nothing", "--datetime", "2024-07-01"], "no collection nothing"),
+        (["--collection", "landsat-c2-l2"], "Add --collection"),
+        (["--collection", "landsat-c2-l2", "--datetime", "2024-07-02/2024-07-01"], "ends before"),
+        (["--collection", "naip", "--datetime", "soon"], "no interval"),
+        (["--collection", "naip", "--datetime", "2024-07-01", "--bbox", "1,2,3"], "no box"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path, server: Server, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["scenes", "ingest", "--api", server.url, *words, "--lake", str(tmp_path / "lake")])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
