@@ -24,18 +24,18 @@ def latest(root: Path) -> Commit | None:
     """Return the newest commit of the lake at `root`, or None for a lake without one.
 
     Raises:
-        ContractError: If the lake was written by a layout that this code does not know.
+        ContractError: If the lake has a newer layout than this code knows.
     """
     rows = ledger.read(root, "commits")
     if rows.num_rows == 0:
         return None
     newest = max(rows.to_pylist(), key=lambda row: row["seq"])
-    if newest["lake_version"] != LAKE_VERSION:
+    if newest["lake_version"] > LAKE_VERSION:
         raise ContractError(
-            f"This lake has layout {newest['lake_version']}, this geosr_lake reads layout "
+            f"This lake has layout {newest['lake_version']}, this geosr_lake knows layout "
             f"{LAKE_VERSION}",
             where=str(root),
-            next_step="Install the geosr_lake that wrote it, or build the lake anew.",
+            next_step="Install the geosr_lake that wrote it, or a newer one.",
         )
     return Commit(newest["seq"], dict(newest["versions"]))
 

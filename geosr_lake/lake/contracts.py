@@ -8,8 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from geosr_lake.resources import resource_dir
 
-LAKE_VERSION = 1
-"""Version of the lake's layout; a lake of another version is refused in words."""
+LAKE_VERSION = 2
+"""Version of the lake's layout: it rises with what older code cannot read. A lake of an older one
+is read as it is and brought up to date by the stages that write it; a newer one is refused."""
+
+LABEL = "geosr.contract"
+"""Property of a table that names its contract."""
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
+"""Properties of every table: without its log a version that something pins could not be opened."""
 
 
 class _Frozen(BaseModel):
@@ -49,6 +55,11 @@ class Contract(_Frozen):
     cluster_by: tuple[str, ...]
     constraints: dict[str, str] = Field(default_factory=dict)
     columns: tuple[Column, ...]
+
+    @property
+    def label(self) -> str:
+        """Name and version as one text."""
+        return f"{self.table}.v{self.version}"
 
     @property
     def ddl(self) -> str:

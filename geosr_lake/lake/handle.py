@@ -17,6 +17,7 @@ from geosr_lake.lake import commits, ledger, sql, tables
 from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.session import spark_session
+from geosr_lake.lake.upgrade import upgrade
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -103,13 +104,15 @@ class Lake:
         if version is None:
             return self.spark.createDataFrame([], tables.schema(table))
         path = str(tables.table_path(self.root, table))
-        return self.spark.read.format("delta").option("versionAsOf", version).load(path)
+        frame = self.spark.read.format("delta").option("versionAsOf", version).load(path)
+        return tables.completed(frame, table)
 
     def live(self, table: str) -> "DataFrame":
         """Return `table` as it is now, committed or not: for the stage that is writing it."""
         if not tables.exists(self.root, table):
             return self.spark.createDataFrame([], tables.schema(table))
-        return self.spark.read.format("delta").load(str(tables.table_path(self.root, table)))
+        frame = self.spark.read.format("delta").load(str(tables.table_path(self.root, table)))
+        return tables.completed(frame, table)
 
     def arrow(
         self, table: str, *, columns: list[str] | None = None, filters: list[Any] | None = None
@@ -141,6 +144,7 @@ class Lake:
         with lock(self.root, stage, tell=self._tell):
             try:
                 self._recover(stage)
+                upgrade(self.root, stage, lambda: self.spark, run.run_id, tell=self._tell)
                 self.refresh()
                 yield run
                 commits.record(self.root, stage, run.run_id)

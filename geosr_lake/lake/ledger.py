@@ -12,7 +12,8 @@ from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from geosr_lake.errors import ContractError
 from geosr_lake.ids import safe_segment
-from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.contracts import LABEL, PROPERTIES, contract
+from geosr_lake.lake.differences import apply, difference
 from geosr_lake.lake.tables import exists, table_path
 
 _SIMPLE = {
@@ -89,16 +90,18 @@ def open_table(root: Path, table: str, version: int | None = None) -> DeltaTable
 
 
 def create(root: Path, table: str) -> DeltaTable:
-    """Return the table, made from its contract if it is not there yet."""
-    terms = contract(table)
+    """Return the table, made from its contract if it is not there yet, and brought up to it."""
+    terms, schema = contract(table), arrow_schema(table)
     found = open_table(root, table) or DeltaTable.create(
-        str(table_path(root, table)), schema=arrow_schema(table), description=terms.description
+        str(table_path(root, table)),
+        schema=schema,
+        description=terms.description,
+        configuration=PROPERTIES | {LABEL: terms.label},
+        raise_if_key_not_exists=False,
     )
     # A run killed in between leaves a table without its constraints: they are asked for each time.
-    held = found.metadata().configuration
-    missing = {n: e for n, e in terms.constraints.items() if f"delta.constraints.{n}" not in held}
-    if missing:
-        found.alter.add_constraint(missing)
+    for step in difference(found, terms, schema):
+        apply(found, terms, schema, step)
     return found
 
 
@@ -194,8 +197,13 @@ def read(
     # Arrow's own files: a thread that still reads ahead through deltalake's, which are Python
     # objects, when the interpreter ends aborts the process.
     files = SubTreeFileSystem(str(table_path(root, table).absolute()), LocalFileSystem())
-    rows = found.to_pyarrow_table(columns=columns, filters=filters, filesystem=files)
-    return rows.cast(schema)
+    present = {field.name for field in found.schema().fields}
+    held = [name for name in schema.names if name in present]
+    rows = found.to_pyarrow_table(columns=held, filters=filters, filesystem=files)
+    for field in schema:
+        if field.name not in present:  # a version from before the table had the column
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(schema.names).cast(schema)
 
 
 def version_of(root: Path, table: str) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geosr_lake.errors import ContractError
-from geosr_lake.lake.contracts import Contract, contract
+from geosr_lake.lake.contracts import LABEL, PROPERTIES, Contract, contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -50,8 +50,10 @@ def create(spark: "SparkSession", root: Path, table: str) -> None:
         .comment(terms.description)
         .property("delta.enableDeletionVectors", "false")
         .property("delta.columnMapping.mode", "none")
-        .property("geosr.contract", f"{terms.table}.v{terms.version}")
+        .property(LABEL, terms.label)
     )
+    for name, value in PROPERTIES.items():
+        builder = builder.property(name, value)
     for column in terms.columns:
         builder = builder.addColumn(
             column.name, column.type, nullable=column.nullable, comment=column.comment
@@ -62,6 +64,19 @@ def create(spark: "SparkSession", root: Path, table: str) -> None:
         # What ALTER TABLE ADD CONSTRAINT would set, one commit a constraint.
         builder = builder.property(f"delta.constraints.{name}", expression)
     builder.execute()
+
+
+def completed(frame: "DataFrame", table: str) -> "DataFrame":
+    """Return rows of an older version of `table` with nulls in the columns that it lacks."""
+    from pyspark.sql import functions as f
+
+    present = set(frame.columns)
+    return frame.select(
+        *(
+            f.col(c.name) if c.name in present else f.lit(None).cast(c.type).alias(c.name)
+            for c in contract(table).columns
+        )
+    )
 
 
 def checked(frame: "DataFrame", terms: Contract) -> "DataFrame":
@@ -239,4 +254,5 @@ def restore_rows(spark: "SparkSession", root: Path, table: str, version: int | N
         frame = spark.createDataFrame([], schema(table))
     else:
         frame = spark.read.format("delta").option("versionAsOf", version).load(path)
+        frame = completed(frame, table)
     frame.write.format("delta").mode("overwrite").save(path)
