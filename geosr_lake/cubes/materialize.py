@@ -136,6 +136,7 @@ def materialize(
         build.finish()
         summary = build.summary(elsewhere)
         run.counts |= {name: value for name, value in asdict(summary).items() if type(value) is int}
+        run.reasons = summary.rejected
         run.detail |= {"manifest_id": manifest_id, "rejected": summary.rejected}
         run.detail |= {"problems": list(summary.problems), "written": build.written}
     return summary

@@ -1,36 +1,22 @@
 """The lake as a user holds it: tables at pinned versions, SQL over them, and stages' runs."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pyarrow as pa
 
-from geosr_lake import __version__
-from geosr_lake.errors import GeoSRError, UsageError
-from geosr_lake.lake import commits, ledger, sql, tables
+from geosr_lake.errors import UsageError
+from geosr_lake.lake import commits, ledger, runs, sql, tables
 from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.locks import lock
+from geosr_lake.lake.runs import StageRun
 from geosr_lake.lake.session import spark_session
 from geosr_lake.lake.upgrade import upgrade
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-
-@dataclass
-class StageRun:
-    """What a stage fills in while it runs; it becomes the row in `runs`."""
-
-    run_id: str
-    rule_id: str | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    detail: dict[str, Any] = field(default_factory=dict)
 
 
 class Lake:
@@ -137,21 +123,25 @@ class Lake:
         """Hold the stage's lock, put right what a killed run left, run the block, commit.
 
         When the block ends well the versions of the stage's tables become a row of `commits`
-        (none if nothing changed) and the lake moves to it. Either way the run is a row of `runs`.
+        (none if nothing changed) and the lake moves to it. The run is a row of `runs` from its
+        start, whatever becomes of it.
         """
-        run = StageRun(run_id=f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}")
-        started = datetime.now(UTC)
+        run = StageRun()
         with lock(self.root, stage, tell=self._tell):
+            self.refresh()
+            started = runs.begin(self.root, run, stage, verb, self._versions)
             try:
                 self._recover(stage)
                 upgrade(self.root, stage, lambda: self.spark, run.run_id, tell=self._tell)
                 self.refresh()
+                started = runs.reading(started, self._versions)
                 yield run
                 commits.record(self.root, stage, run.run_id)
             except BaseException as error:
-                self._write_run(run, f"{stage} {verb}", started, error)
+                runs.end(started, commits.pinned_versions(self.root), error)
                 raise
-            self._write_run(run, f"{stage} {verb}", started, None)
+            self.refresh()
+            runs.end(started, self._versions, None)
             self.refresh()
 
     def _recover(self, stage: str) -> None:
@@ -160,24 +150,3 @@ class Lake:
                 if self._tell:
                     self._tell(f"A run of {stage} was cut off: its rows in {table} are removed.")
                 tables.restore_rows(self.spark, self.root, table, version)
-
-    def _write_run(
-        self, run: StageRun, stage: str, started: datetime, error: BaseException | None
-    ) -> None:
-        message = None
-        if error is not None:
-            message = str(error) if isinstance(error, GeoSRError) else type(error).__name__
-        row = {
-            "run_id": run.run_id,
-            "stage": stage,
-            "status": "done" if error is None else "failed",
-            "started_at": started,
-            "ended_at": datetime.now(UTC),
-            "rule_id": run.rule_id,
-            "counts": list(run.counts.items()),
-            "detail": json.dumps(run.detail, sort_keys=True),
-            "message": message,
-            "code_version": __version__,
-        }
-        with lock(self.root, "runs", wait_s=60.0):
-            ledger.append(self.root, "runs", [row])

@@ -48,7 +48,7 @@ def build(
     with LandCover(land_cover) as layer:
         layer_version = layer.version
     with lake.stage("manifest", "build") as run, _kept() as keep:
-        run.rule_id = rule.rule_id
+        run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         run.detail = {"recipe": recipe.name, "pairs_rule": recipe.pairs.rule_id}
         told.start("Reading pairs and scenes")
         served = keep(_served(lake, recipe))
@@ -103,6 +103,7 @@ def build(
             splits=by_split(rows),
         )
         run.counts = summary.counts
+        run.reasons = {step.rule: step.n_dropped for step in summary.funnel if step.n_dropped}
         run.detail |= {"manifest_id": summary.manifest_id, "unchanged": unchanged}
     return summary
 

@@ -99,7 +99,7 @@ def build(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
     """
     rule, steps = recipe.pairs, progress or Silent()
     with lake.stage("pairs", "build") as run:
-        run.rule_id = rule.rule_id
+        run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         steps.start("Tiles that meet")
         met = grow(lake, rule.lr.sensor, rule.hr.sensor)
         scenes = lake.df("scenes")

@@ -5,6 +5,7 @@ from typing import Any
 
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake
+from geosr_lake.lake.runs import KILLED, RUNNING
 from geosr_lake.report.rows import query
 from geosr_lake.report.sections import Section, moment, section
 
@@ -65,9 +66,12 @@ def _tables(*wanted: tuple[str, str, str]) -> Callable[[Lake], tuple[Section, ..
     return ask
 
 
+def _named(pairs: list[tuple[str, int]] | None) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in pairs or [])
+
+
 def _runs(lake: Lake) -> tuple[Section, ...]:
-    columns = ["run_id", "stage", "status", "started_at", "ended_at", "counts", "message"]
-    rows = lake.arrow("runs", columns=columns).to_pylist()
+    rows = lake.arrow("runs").to_pylist()
     rows.sort(key=lambda row: (row["started_at"], row["run_id"]), reverse=True)
     told = [
         {
@@ -75,13 +79,26 @@ def _runs(lake: Lake) -> tuple[Section, ...]:
             "stage": row["stage"],
             "status": row["status"],
             "started": moment(row["started_at"].replace(microsecond=0)),
-            "seconds": round((row["ended_at"] - row["started_at"]).total_seconds(), 1),
-            "counts": ", ".join(f"{name} {n:,}" for name, n in row["counts"]),
+            "seconds": _seconds(row),
+            "rule_id": row["rule_id"],
+            "counts": _named(row["counts"]),
+            "reasons": _named(row["reasons"]),
+            "versions_in": _named(row["versions_in"]),
+            "versions_out": _named(row["versions_out"]),
+            "bytes": row["bytes_written"],
             "message": row["message"],
         }
         for row in rows
     ]
     return (section("Runs, the latest first", told),)
+
+
+def _seconds(row: dict[str, Any]) -> float | None:
+    """Return how long a run took; None of one that has not ended, or was killed."""
+    if row["seconds"] is None and row["status"] in (RUNNING, KILLED):
+        return None
+    took: float = (row["ended_at"] - row["started_at"]).total_seconds()
+    return round(took, 1)
 
 
 _NOUNS: dict[str, Callable[[Lake], tuple[Section, ...]]] = {

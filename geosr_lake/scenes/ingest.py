@@ -124,7 +124,8 @@ def ingest_files(
         run.counts = {
             name: value for name, value in asdict(summary).items() if isinstance(value, int)
         }
-        run.detail = {"files": [asdict(of_file) for of_file in counts], "reasons": summary.reasons}
+        run.reasons = summary.reasons
+        run.detail = {"files": [asdict(of_file) for of_file in counts]}
         if closing is not None:
             closing(run.run_id)
     return summary

@@ -1,0 +1,146 @@
+"""The ledger of runs: a row from the start of each run of a stage, and what became of it."""
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+
+from geosr_lake import __version__
+from geosr_lake.errors import GeoSRError
+from geosr_lake.lake import ledger
+from geosr_lake.lake.contracts import contract, stage_tables
+from geosr_lake.lake.locks import lock
+
+RUNNING, DONE, FAILED, KILLED = "running", "done", "failed", "killed"
+_WAIT_S = 60.0
+
+
+def _new_id() -> str:
+    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
+
+
+@dataclass
+class StageRun:
+    """What a stage fills in while it runs; it becomes the row in `runs`.
+
+    Attributes:
+        run_id: Its id.
+        rule_id: Rule that it runs under.
+        recipe: The recipe as canonical JSON.
+        counts: Numbers by name.
+        reasons: How many inputs were not kept, by reason.
+        detail: Anything else that JSON can hold.
+    """
+
+    run_id: str = field(default_factory=_new_id)
+    rule_id: str | None = None
+    recipe: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that has begun."""
+
+    root: Path
+    run: StageRun
+    stage: str
+    verb: str
+    at: datetime
+    versions: dict[str, int]
+
+
+def begin(root: Path, run: StageRun, stage: str, verb: str, versions: dict[str, int]) -> Started:
+    """Write the row of a run that begins; the stage's lock must be held.
+
+    Rows of the stage that still say `running` are those of killed runs, and say so from now on.
+
+    Args:
+        root: The lake.
+        run: The run.
+        stage: Its stage.
+        verb: What it does.
+        versions: The version of every table that it reads.
+    """
+    started = reading(Started(root, run, stage, verb, datetime.now(UTC), {}), versions)
+    with lock(root, "runs", wait_s=_WAIT_S):
+        for row in ledger.read(root, "runs", filters=[("status", "=", RUNNING)]).to_pylist():
+            if row["stage"].split(" ")[0] == stage:
+                told = {"status": KILLED, "message": f"It was cut off; found by {run.run_id}"}
+                ledger.replace(root, "runs", [row | told], where={"run_id": row["run_id"]})
+        ledger.append(root, "runs", [_row(started, RUNNING, started.at)])
+    return started
+
+
+def reading(started: Started, versions: dict[str, int]) -> Started:
+    """Return the run with the versions that it reads."""
+    data = {name: v for name, v in versions.items() if contract(name).stage != "lake"}
+    return replace(started, versions=data)
+
+
+def end(started: Started, versions: dict[str, int], error: BaseException | None) -> None:
+    """Write how a run ended in the place of the row of its beginning.
+
+    Args:
+        started: What `begin` returned.
+        versions: The version of every table after it.
+        error: What stopped it, or None.
+    """
+    now = datetime.now(UTC)
+    row = _row(started, DONE if error is None else FAILED, now)
+    written = {name: versions[name] for name in stage_tables(started.stage) if name in versions}
+    row |= {
+        "seconds": (now - started.at).total_seconds(),
+        "versions_out": list(written.items()),
+        "bytes_written": started.run.counts.get("bytes_written", 0)
+        + sum(
+            bytes_added(started.root, name, started.versions.get(name), version)
+            for name, version in written.items()
+        ),
+    }
+    if error is not None:
+        row["message"] = str(error) if isinstance(error, GeoSRError) else type(error).__name__
+    with lock(started.root, "runs", wait_s=_WAIT_S):
+        ledger.replace(started.root, "runs", [row], where={"run_id": started.run.run_id})
+
+
+def _row(started: Started, status: str, ended_at: datetime) -> dict[str, Any]:
+    run = started.run
+    return {
+        "run_id": run.run_id,
+        "stage": f"{started.stage} {started.verb}",
+        "status": status,
+        "started_at": started.at,
+        "ended_at": ended_at,
+        "rule_id": run.rule_id,
+        "counts": list(run.counts.items()),
+        "detail": json.dumps(run.detail, sort_keys=True),
+        "message": None,
+        "code_version": __version__,
+        "recipe": run.recipe,
+        "reasons": list(run.reasons.items()),
+        "versions_in": list(started.versions.items()),
+    }
+
+
+def bytes_added(root: Path, table: str, before: int | None, after: int) -> int:
+    """Return the bytes of the files that version `after` holds and `before` (None: none) lacked."""
+    if before == after:
+        return 0
+    old = set() if before is None else {path for path, _ in _files(root, table, before)}
+    return sum(size for path, size in _files(root, table, after) if path not in old)
+
+
+def _files(root: Path, table: str, version: int) -> list[tuple[str, int]]:
+    """Return path and bytes of the files of a version."""
+    found = ledger.open_table(root, table, version)
+    if found is None:
+        return []
+    actions = pa.table(found.get_add_actions())
+    return list(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True))
