@@ -38,7 +38,13 @@ def _counts(summary: "PairsSummary") -> dict[str, int | str]:
         "of these new": summary.tile_pairs_new,
         "scene pairs tested exactly": summary.scene_pairs_tested,
         "by distinct footprint pairs": summary.footprint_pairs_tested,
+        "scenes new or changed": summary.scenes_new,
+        "scenes gone or changed": summary.scenes_gone,
         "pairs": summary.pairs,
+        "of these kept": summary.pairs - summary.pairs_new - summary.pairs_changed,
+        "new pairs": summary.pairs_new,
+        "changed pairs": summary.pairs_changed,
+        "removed pairs": summary.pairs_removed,
     }
 
 
@@ -57,9 +63,16 @@ def build(
         ),
     ],
     lake: LakeOption,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Look at all scenes again, not only at those that changed."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find the pairs of a recipe: footprints that intersect, times within its window.
+
+    A later build looks only at the scenes that came, changed or went since, and gives what a
+    build from nothing gives; `--rebuild` proves it: it says how many pairs differ.
 
     Example: `geosr pairs build --recipe s2_naip --lake my_lake`
     """
@@ -71,7 +84,7 @@ def build(
         rule = load_recipe(recipe)
         opened = Lake.open(lake, tell=say)
         with progress_bar() as progress:
-            summary = build_pairs(opened, rule, progress=progress)
+            summary = build_pairs(opened, rule, anew=rebuild, progress=progress)
         title = f"Pairs of {rule.name}" if summary.changed else f"Pairs of {rule.name}: no change"
         report(
             asdict(summary),

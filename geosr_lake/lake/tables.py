@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from geosr_lake.errors import ContractError
 from geosr_lake.lake.contracts import LABEL, PROPERTIES, Contract, contract
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
 
@@ -130,10 +131,43 @@ def _refusing(terms: Contract) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class Txn:
+    """A transaction of Delta's: it is written with the rows, and skipped where it was seen.
+
+    Delta skips in silence what has a name that it has seen with this number or a greater one.
+    """
+
+    name: str
+    number: int = 1
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of a write."""
+        return {"txnAppId": self.name, "txnVersion": str(self.number)}
+
+    @contextmanager
+    def around(self, spark: "SparkSession") -> Iterator[None]:
+        """Give the transaction to the one command of the block that takes no options (MERGE)."""
+        keys = {f"spark.databricks.delta.write.{key}": v for key, v in self.options.items()}
+        for key, value in keys.items():
+            spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            for key in keys:
+                spark.conf.unset(key)
+
+
 def append(
-    spark: "SparkSession", root: Path, table: str, frame: "DataFrame", *, txn: str | None = None
+    spark: "SparkSession",
+    root: Path,
+    table: str,
+    frame: "DataFrame",
+    *,
+    txn: str | Txn | None = None,
 ) -> None:
-    """Append rows; with `txn`, the same text a second time appends nothing.
+    """Append rows; with `txn`, the same transaction a second time appends nothing.
 
     `txn` names what is appended. Delta skips in silence a transaction that it has seen, so the
     text must change with the rows.
@@ -142,7 +176,7 @@ def append(
     terms = contract(table)
     writer = checked(frame, terms).write.format("delta").mode("append")
     if txn is not None:
-        writer = writer.option("txnAppId", txn).option("txnVersion", 1)
+        writer = writer.options(**(Txn(txn) if isinstance(txn, str) else txn).options)
     with _refusing(terms):
         writer.save(str(table_path(root, table)))
 
@@ -163,7 +197,6 @@ def upsert(
         within: Distinct values of some columns of the table (say, groups that were derived
             anew). Rows of the table with these values whose key `frame` lacks are deleted.
     """
-    from delta.tables import DeltaTable
     from pyspark.sql import functions as f
 
     if not exists(root, table):  # nothing to compare with: no merge needed
@@ -187,20 +220,48 @@ def upsert(
         changes = changes.unionByName(gone.select(*terms.names).withColumn("_deleted", f.lit(True)))
     changes = changes.persist()
     try:
-        if changes.isEmpty():
-            return
-        merge = (
-            DeltaTable.forPath(spark, path)
-            .alias("t")
-            .merge(changes.alias("s"), " AND ".join(f"t.`{name}` = s.`{name}`" for name in key))
-            .whenMatchedDelete(condition="s._deleted")
-            .whenMatchedUpdate(set={f"`{name}`": f"s.`{name}`" for name in terms.names})
-            .whenNotMatchedInsert(values={f"`{name}`": f"s.`{name}`" for name in terms.names})
-        )
-        with _refusing(terms):
-            merge.execute()
+        if not changes.isEmpty():
+            apply(spark, root, table, changes)
     finally:
         changes.unpersist()
+
+
+def apply(
+    spark: "SparkSession",
+    root: Path,
+    table: str,
+    changes: "DataFrame",
+    *,
+    where: str | None = None,
+    txn: Txn | None = None,
+) -> None:
+    """Apply changes to a table in one commit; files without a changed row stay as they are.
+
+    Args:
+        spark: The session.
+        root: The lake.
+        table: A table that is there.
+        changes: The contract's columns, each key once, and `_deleted`: whether the row of this
+            key goes; else it comes, or takes the place of the one that is there.
+        where: A condition on the columns of the table, `t.` before each, that holds for every row
+            of it that changes: files that cannot hold such rows are not read.
+        txn: Written with the changes.
+    """
+    from delta.tables import DeltaTable
+
+    terms = contract(table)
+    match = " AND ".join(f"t.`{name}` = s.`{name}`" for name in terms.key)
+    values: dict[str, str | Column] = {f"`{name}`": f"s.`{name}`" for name in terms.names}
+    merge = (
+        DeltaTable.forPath(spark, str(table_path(root, table)))
+        .alias("t")
+        .merge(changes.alias("s"), match if where is None else f"{match} AND ({where})")
+        .whenMatchedDelete(condition="s._deleted")
+        .whenMatchedUpdate(set=values)
+        .whenNotMatchedInsert(condition="NOT s._deleted", values=values)
+    )
+    with _refusing(terms), txn.around(spark) if txn else nullcontext():
+        merge.execute()
 
 
 def _comparable(alias: str, name: str, kind: str) -> str:
@@ -226,13 +287,20 @@ def insert_missing(spark: "SparkSession", root: Path, table: str, frame: "DataFr
 
 
 def replace(
-    spark: "SparkSession", root: Path, table: str, frame: "DataFrame", *, where: dict[str, str]
+    spark: "SparkSession",
+    root: Path,
+    table: str,
+    frame: "DataFrame",
+    *,
+    where: dict[str, str],
+    txn: Txn | None = None,
 ) -> None:
     """Put `frame`'s rows in the place of those whose columns equal `where`; all must match it."""
     create(spark, root, table)
     terms = contract(table)
     condition = " AND ".join(f"`{name}` = {_literal(value)}" for name, value in where.items())
     writer = checked(frame, terms).write.format("delta").mode("overwrite")
+    writer = writer.options(**txn.options) if txn else writer
     with _refusing(terms):
         writer.option("replaceWhere", condition).save(str(table_path(root, table)))
 

@@ -1,18 +1,32 @@
-"""`geosr pairs build`: find the pairs of a recipe and put them in the place of its former ones."""
+"""`geosr pairs build`: bring the pairs of a recipe up to the scenes that the lake has now.
+
+A rule's pairs remember which version of `scenes` they were made from, in the same commit as the
+rows (`lake.changes`). So every write is whole, and a run that was killed leaves either the pairs of
+before or those of after, which the next run takes on.
+"""
 
 from dataclasses import asdict, dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from geosr_lake.lake import Lake, Progress
+import pyarrow as pa
+
+from geosr_lake.lake import Lake, Progress, changes, tables
 from geosr_lake.lake.progress import Silent
-from geosr_lake.lake.tables import replace
+from geosr_lake.lake.tables import Txn
+from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import find
+from geosr_lake.pairs.increment import difference, increment
+from geosr_lake.pairs.intime import Layout
 from geosr_lake.pairs.tiles import grow
-from geosr_lake.recipe import Recipe
+from geosr_lake.recipe import PairRule, Recipe
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+RESULT_VERSION = 1
+"""Goes up when the same scenes give other pairs than before: then all are found again."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,14 @@ class PairsSummary:
         scene_pairs_tested: Scene pairs within the window whose boxes meet.
         footprint_pairs_tested: The distinct footprint pairs among them, each tested exactly once.
         pairs: Pairs of the rule.
+        pairs_new: Pairs that the lake did not have.
+        pairs_changed: Pairs that it had, but otherwise: a scene was reprocessed.
+        pairs_removed: Pairs that it had and that are none any more.
+        scenes_new: Scenes of either side that came, or changed, since the pairs were made.
+        scenes_gone: Scenes that went, or changed.
         changed: Whether the pairs differ from those that the lake had.
+        from_nothing: Whether all scenes were looked at, not only those that changed.
+        scenes_version: The version of `scenes` that the pairs are made from.
     """
 
     rule_id: str
@@ -43,7 +64,29 @@ class PairsSummary:
     scene_pairs_tested: int
     footprint_pairs_tested: int
     pairs: int
+    pairs_new: int
+    pairs_changed: int
+    pairs_removed: int
+    scenes_new: int
+    scenes_gone: int
     changed: bool
+    from_nothing: bool
+    scenes_version: int | None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one way of building did; as in `PairsSummary`."""
+
+    tested: int = 0
+    distinct: int = 0
+    new: int = 0
+    altered: int = 0
+    removed: int = 0
+    scenes_new: int = 0
+    scenes_gone: int = 0
+    from_nothing: bool = False
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -87,49 +130,153 @@ def digests(*tables: "DataFrame") -> list[Digest]:
     return [found.get(i, Digest()) for i in range(len(tables))]
 
 
-def build(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> PairsSummary:
-    """Find the pairs of `recipe` and make the lake hold them under the rule's id.
+def build(
+    lake: Lake, recipe: Recipe, *, anew: bool = False, progress: Progress | None = None
+) -> PairsSummary:
+    """Make the lake hold the pairs of `recipe` for its present scenes, under the rule's id.
 
-    Pairs of other rules stay. Where the lake holds the same pairs already nothing is written.
+    Only the scenes that came, changed or went since the last build are looked at; the result is
+    that of a build from nothing. Pairs of other rules stay. Where nothing changed nothing is
+    written.
+
+    Args:
+        lake: The lake.
+        recipe: Its section `pairs` is the rule.
+        anew: Find all pairs again and put them in the place of the former ones if they differ.
+        progress: Told of the steps.
 
     Raises:
-        UsageError: If the lake has no scene of one of the sensors.
+        UsageError: If the lake has no scene of one of the sensors and never had pairs of the rule.
         RecipeError: If it has some, but none passes the recipe's filter.
         LockedError: If another process builds pairs in this lake.
     """
     rule, steps = recipe.pairs, progress or Silent()
     with lake.stage("pairs", "build") as run:
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
+        since = made_from(lake, rule)
+        lr_scenes, hr_scenes = sides.counts(lake.df("scenes"), rule, may_lack=since is not None)
         steps.start("Tiles that meet")
         met = grow(lake, rule.lr.sensor, rule.hr.sensor)
-        scenes = lake.df("scenes")
-        with find(scenes, scenes, met.rows, rule, progress=steps) as found:
-            former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
-            after, before = digests(found.rows, former)
-            steps.advance(found.distinct)
-            changed = after != before
-            if changed:
-                steps.start("Writing pairs")
-                replace(lake.spark, lake.root, "pairs", found.rows, where={"rule_id": rule.rule_id})
+        outcome = None
+        if since is not None and not anew:
+            outcome = _grown(lake, rule, met.rows, since, steps)
+        if outcome is None:
+            outcome = _from_nothing(lake, rule, met.rows, since, steps)
+        held = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'").count()
         summary = PairsSummary(
             rule_id=rule.rule_id,
             lr_sensor=rule.lr.sensor,
             hr_sensor=rule.hr.sensor,
-            lr_scenes=found.lr_scenes,
-            hr_scenes=found.hr_scenes,
+            lr_scenes=lr_scenes,
+            hr_scenes=hr_scenes,
             tile_pairs=len(met.rows),
             tile_pairs_new=met.new,
-            scene_pairs_tested=found.tested,
-            footprint_pairs_tested=found.distinct,
-            pairs=after.rows,
-            changed=changed,
+            scene_pairs_tested=outcome.tested,
+            footprint_pairs_tested=outcome.distinct,
+            pairs=held,
+            pairs_new=outcome.new,
+            pairs_changed=outcome.altered,
+            pairs_removed=outcome.removed,
+            scenes_new=outcome.scenes_new,
+            scenes_gone=outcome.scenes_gone,
+            changed=bool(outcome.new or outcome.altered or outcome.removed),
+            from_nothing=outcome.from_nothing,
+            scenes_version=lake.versions.get("scenes"),
         )
         run.counts = {k: v for k, v in asdict(summary).items() if type(v) is int}
         run.detail = {
             "recipe": recipe.name,
             "rule": rule.canonical(),
-            "bucket_us": found.layout.bucket_us,
-            "exploded": found.layout.exploded,
-            "scenes_version": lake.versions.get("scenes"),
+            "scenes_version": summary.scenes_version,
+            **(asdict(outcome.layout) if outcome.layout else {}),
         }
     return summary
+
+
+def _what(rule: PairRule) -> str:
+    return f"pairs-{RESULT_VERSION}-{rule.rule_id}"
+
+
+def made_from(lake: Lake, rule: PairRule) -> int | None:
+    """Return the version of `scenes` that the newest pairs of a rule were made from.
+
+    The newest, committed or not: what a killed run wrote is whole and is taken on.
+    """
+    return changes.made_from(lake.root, "pairs", "scenes", _what(rule))
+
+
+def _txn(lake: Lake, rule: PairRule) -> Txn:
+    return Txn(changes.mark(lake.root, "scenes", _what(rule)), lake.versions["scenes"])
+
+
+def _grown(
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int, steps: Progress
+) -> _Outcome | None:
+    """Bring in what changed since a version of `scenes`; None where that cannot be known."""
+    if since == lake.versions["scenes"]:
+        return _Outcome()
+    with increment(lake, rule, tile_pairs, since, progress=steps) as found:
+        if found is None:
+            return None
+        steps.start("Writing pairs")
+        if found.removed or found.changed:
+            tables.apply(
+                *(lake.spark, lake.root, "pairs", found.rows),
+                where=found.where,
+                txn=_txn(lake, rule),
+            )
+        else:
+            # Also where no pair is new: the rows then stand for the newer scenes.
+            tables.append(
+                *(lake.spark, lake.root, "pairs", found.rows.drop("_deleted")),
+                txn=_txn(lake, rule),
+            )
+        return _Outcome(
+            tested=found.tested,
+            distinct=found.distinct,
+            new=found.new,
+            altered=found.changed,
+            removed=found.removed,
+            scenes_new=found.scenes_new,
+            scenes_gone=found.scenes_gone,
+        )
+
+
+def _from_nothing(
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int | None, steps: Progress
+) -> _Outcome:
+    """Find all pairs, and put them in the place of the former ones if they differ."""
+    scenes, now = lake.df("scenes"), lake.versions["scenes"]
+    with find(scenes, scenes, tile_pairs, rule, allow_none=True, progress=steps) as found:
+        former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
+        after, before = digests(found.rows, former)
+        steps.advance(found.distinct)
+        new, altered, removed = after.rows, 0, 0
+        if after == before:
+            new = 0
+        elif before.rows:
+            new, altered, removed = _compared(found.rows, former)
+        # A version that Delta has seen would make it skip the write in silence.
+        txn = _txn(lake, rule) if since is None or since < now else None
+        if after != before or txn is not None:
+            steps.start("Writing pairs")
+            where = {"rule_id": rule.rule_id}
+            tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
+        return _Outcome(
+            tested=found.tested,
+            distinct=found.distinct,
+            new=new,
+            altered=altered,
+            removed=removed,
+            scenes_new=found.lr_scenes + found.hr_scenes,
+            from_nothing=True,
+            layout=found.layout,
+        )
+
+
+def _compared(found: "DataFrame", former: "DataFrame") -> tuple[int, int, int]:
+    """Return how many pairs are new, changed and removed."""
+    counts = {
+        r["kind"]: r["count"] for r in difference(found, former).groupBy("kind").count().collect()
+    }
+    return counts.get("new", 0), counts.get("changed", 0), counts.get("removed", 0)

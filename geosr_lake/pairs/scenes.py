@@ -78,3 +78,27 @@ def why_none(scenes: "DataFrame", which: SceneFilter, name: str) -> UsageError:
         where=f"pairs.{name}",
         next_step="Change products, platforms, start or end in the recipe.",
     )
+
+
+def counts(scenes: "DataFrame", rule: PairRule, *, may_lack: bool = False) -> tuple[int, int]:
+    """Count the scenes of the LR and of the HR side of a rule.
+
+    Args:
+        scenes: The table.
+        rule: The rule.
+        may_lack: A side without a scene is counted, not refused.
+
+    Raises:
+        UsageError: If there is no scene of one of the sensors.
+        RecipeError: If there are some, but none passes the rule's filter.
+    """
+    from pyspark.sql import functions as f
+
+    found = scenes.agg(
+        f.count_if(_passes(rule.lr, rule)).alias("lr"),
+        f.count_if(_passes(rule.hr, rule)).alias("hr"),
+    ).collect()[0]
+    for name, which in (("lr", rule.lr), ("hr", rule.hr)):
+        if not found[name] and not may_lack:
+            raise why_none(scenes, which, name)
+    return int(found["lr"]), int(found["hr"])
