@@ -31,7 +31,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", maxsplit=1)[0]
             folder = file.split("/")[1]
-            return {"unit": file, "props": "spark"}.get(folder, folder)
+            return {"unit": file, "props": "spark", "live": "spark"}.get(folder, folder)
 
     return ByFolder(config, log)
 

@@ -1,0 +1,88 @@
+"""Slices of an interval, what of them is asked for again, and the spool."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from canary import CANARY, found_in, signed
+
+from geosr_lake.errors import UsageError
+from geosr_lake.scenes import spool
+from geosr_lake.scenes.slices import Slice, area_of, can_have_changed, parse_days, plan
+
+API = "https://example.com/stac"
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("2024-07-01/2024-07-03", date(2024, 7, 1), date(2024, 7, 3)),
+        ("2024-02-29", date(2024, 2, 29), date(2024, 2, 29)),
+        ("2024-07-01T10:00:00Z/2024-07-02T00:00:00Z", date(2024, 7, 1), date(2024, 7, 2)),
+        ("2024-07-01T23:30:00-05:00", date(2024, 7, 2), date(2024, 7, 2)),
+    ],
+)
+def test_days(text: str, first: date, last: date) -> None:
+    assert parse_days(text) == (first, last)
+
+
+@pytest.mark.parametrize("text", ["", "2024", "../2024-01-01", "2024-01-02/2024-01-01", "a/b/c"])
+def test_no_days(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_days(text)
+
+
+def test_a_plan() -> None:
+    days = (date(2024, 2, 28), date(2024, 3, 1))
+    slices = plan(API, ["b", "a", "a"], days, (-105.0, 39.5, -104.0, 40.0))
+    assert [(s.collection, s.day.day) for s in slices] == [
+        ("a", 28), ("b", 28), ("a", 29), ("b", 29), ("a", 1), ("b", 1),
+    ]  # fmt: skip
+    assert len({s.slice_id for s in slices}) == 6
+    assert slices[0].bbox == (-105.0, 39.5, -104.0, 40.0)
+    assert slices[0].source == f"api:{API}/a/2024-02-28?bbox=-105,39.5,-104,40"
+    with pytest.raises(UsageError, match="more than 100,000"):
+        plan(API, ["a"], (date(1700, 1, 1), date(2024, 1, 1)), None)
+
+
+def test_equal_boxes_have_one_name() -> None:
+    assert area_of((-0.0, 0.0, 1.0, 2.50)) == area_of((0.0, 0.0, 1.0, 2.5)) == "0,0,1,2.5"
+    assert area_of(None) == ""
+
+
+def test_what_can_have_changed() -> None:
+    day, settles = date(2024, 7, 1), 30
+    settled = datetime(2024, 8, 1, tzinfo=UTC)
+    later = settled + timedelta(days=100)
+    assert not can_have_changed(day, settled, settles, later)
+    assert can_have_changed(day, settled - timedelta(seconds=1), settles, later)
+    early = datetime(2024, 7, 2, tzinfo=UTC)
+    assert not can_have_changed(day, early, settles, early + timedelta(minutes=59))
+    assert can_have_changed(day, early, settles, early + timedelta(minutes=61))
+
+
+def spooled(folder: Path, day: date = date(2024, 7, 1)) -> spool.Spooled:
+    draft = spool.Draft(folder, Slice(API, "c", day))
+    draft.add([signed({"id": "x", "assets": {"a": {"href": "rel/b.tif"}}})])
+    return draft.finish(pages=1, matched=1, faults={}, fetched_at=datetime(2024, 8, 1, tzinfo=UTC))
+
+
+def test_a_spooled_slice_is_found_again_and_unsigned(tmp_path: Path) -> None:
+    one = spooled(tmp_path / "spool")
+    assert spool.complete(tmp_path / "spool") == [one]
+    assert found_in(tmp_path) == [], CANARY
+    item = json.loads(one.file.read_text())
+    assert item["assets"]["a"]["href"] == f"{API}/collections/c/items/rel/b.tif"
+    assert item["assets"]["a"]["xarray:storage_options"] == {"account_name": "pc"}
+    assert item["links"] == [{"rel": "preview", "href": "https://example.com/p"}]
+
+
+def test_what_is_not_complete_is_removed(tmp_path: Path) -> None:
+    draft = spool.Draft(tmp_path / "spool", Slice(API, "c", date(2024, 7, 1)))
+    draft.add([{"id": "x"}])
+    one = spooled(tmp_path / "spool", date(2024, 7, 2))
+    assert spool.complete(tmp_path / "spool") == [one]
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+    spool.remove([one])
+    assert not (tmp_path / "spool").exists()
