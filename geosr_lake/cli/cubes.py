@@ -76,7 +76,7 @@ def plan(
         inputs = read_inputs(opened, chosen)
         plans = make_plan(inputs)
         cost = estimate(inputs.task, [one for listed in plans.values() for one in listed])
-        free = shutil.disk_usage(opened.root).free
+        free = shutil.disk_usage(opened.folder).free
         splits = {
             split: {
                 "shards": len(listed),

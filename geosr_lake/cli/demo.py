@@ -103,7 +103,7 @@ def run_demo(out: Path, *, seed: int, bar: Bar, tell: Callable[[str], None]) -> 
     return DemoSummary(
         archive=str(archive),
         lake=str(lake.root),
-        catalog=str(lake.root / "catalog" / "catalog.json"),
+        catalog=str(lake.folder / "catalog" / "catalog.json"),
         report=str(report),
         steps=[asdict(step) for step in meter.steps],
         stages=stages,

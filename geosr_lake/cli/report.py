@@ -46,7 +46,7 @@ def report(
         opened = Lake.open(lake, tell=say)
         with progress_bar() as bar:
             summary = write_report(
-                opened, out or opened.root / NAME, manifest_ids=manifest or None, progress=bar
+                opened, out or opened.folder / NAME, manifest_ids=manifest or None, progress=bar
             )
         counts: dict[str, int | float | str] = {
             "manifests": summary.manifests,

@@ -122,11 +122,11 @@ def materialize(
     with lake.stage("cubes", "materialize") as run:
         inputs = read_inputs(lake, manifest_id)
         run.rule_id = inputs.rule.rule_id
-        build = _Build(lake.root, inputs, run.run_id)
+        build = _Build(lake.folder, inputs, run.run_id)
         tasks, elsewhere = build.missing(policy, part)
         if tasks:
             _check_sources(policy, [task.plan for task in tasks])
-            _check_disk(lake.root, inputs, [task.plan for task in tasks])
+            _check_disk(lake.folder, inputs, [task.plan for task in tasks])
             build.reopen(tasks)
             progress.start("Writing shards", len(tasks))
         threads = workers or default_workers(inputs)

@@ -97,7 +97,7 @@ def verify(
     looked: list[WrittenFile] = []
     progress.start("Reading shards" if deep else "Looking at shards", sum(map(len, plans.values())))
     for split, listed in plans.items():
-        checker = _Checker(lake.root, inputs, split, deep)
+        checker = _Checker(lake.folder, inputs, split, deep)
         for plan in listed:
             checker.shard(plan, shards.get((split, plan.shard)))
             progress.advance()

@@ -6,11 +6,11 @@ kills the run, and they are read at any version of the table.
 """
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from geosr_lake.lake import ledger, tables
+from geosr_lake.lake.place import Root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ _ACTIONS = (
 )
 
 
-def mark(root: Path, source: str, what: str) -> str:
+def mark(root: Root, source: str, what: str) -> str:
     """Return the transaction under which rows made from `source` are written.
 
     It names the table, not only its place: one that was made anew counts its versions anew.
@@ -41,7 +41,7 @@ def mark(root: Path, source: str, what: str) -> str:
 
 
 def made_from(
-    root: Path, table: str, source: str, what: str, version: int | None = None
+    root: Root, table: str, source: str, what: str, version: int | None = None
 ) -> int | None:
     """Return the version of `source` that rows of `table` were made from; None: of none.
 
@@ -60,7 +60,7 @@ def made_from(
 
 
 def between(
-    spark: "SparkSession", root: Path, table: str, since: int, until: int
+    spark: "SparkSession", root: Root, table: str, since: int, until: int
 ) -> dict[str, int] | None:
     """Return the files whose rows make up what changed between two versions: `CAME` or `GONE`.
 
@@ -87,7 +87,7 @@ def between(
 
 def rows_between(
     spark: "SparkSession",
-    root: Path,
+    root: Root,
     table: str,
     since: int,
     until: int,
@@ -146,7 +146,7 @@ def _found(spark: "SparkSession", paths: list[str], ddl: str, kind: str) -> "Dat
         return None
 
 
-def _place(table: Path, path: str) -> str:
+def _place(table: str, path: str) -> str:
     """Return where a file of the log lies: written relative to the table, and percent-encoded."""
     plain = unquote(path)
     return plain if "://" in plain or plain.startswith(("/", "file:")) else f"{table}/{plain}"

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from geosr_lake.errors import ContractError
 from geosr_lake.lake import ledger
 from geosr_lake.lake.contracts import LAKE_VERSION, contracts, stage_tables
 from geosr_lake.lake.locks import lock
+from geosr_lake.lake.place import Root
 
 _COMMIT_WAIT_S = 60.0
 
@@ -20,7 +20,7 @@ class Commit:
     versions: dict[str, int]
 
 
-def latest(root: Path) -> Commit | None:
+def latest(root: Root) -> Commit | None:
     """Return the newest commit of the lake at `root`, or None for a lake without one.
 
     Raises:
@@ -40,7 +40,7 @@ def latest(root: Path) -> Commit | None:
     return Commit(newest["seq"], dict(newest["versions"]))
 
 
-def record(root: Path, stage: str, run_id: str) -> Commit | None:
+def record(root: Root, stage: str, run_id: str) -> Commit | None:
     """Commit the present versions of the stage's tables; None if none has changed.
 
     The row before is taken over with the stage's entries replaced, under a short lock, so that
@@ -67,7 +67,7 @@ def record(root: Path, stage: str, run_id: str) -> Commit | None:
         return after
 
 
-def uncommitted(root: Path, stage: str) -> dict[str, int | None]:
+def uncommitted(root: Root, stage: str) -> dict[str, int | None]:
     """Return the stage's tables that are beyond their committed version, with that version."""
     committed = latest(root)
     versions: dict[str, int] = committed.versions if committed else {}
@@ -79,7 +79,7 @@ def uncommitted(root: Path, stage: str) -> dict[str, int | None]:
     return ahead
 
 
-def pinned_versions(root: Path) -> dict[str, int]:
+def pinned_versions(root: Root) -> dict[str, int]:
     """Return the version at which each table is to be read; ledgers of the lake itself: latest."""
     newest = latest(root)
     versions = dict(newest.versions) if newest else {}

@@ -11,6 +11,7 @@ from geosr_lake.errors import UsageError
 from geosr_lake.lake import commits, ledger, runs, sql, tables
 from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.locks import lock
+from geosr_lake.lake.place import Root, folder, place, root_of
 from geosr_lake.lake.runs import StageRun
 from geosr_lake.lake.session import spark_session
 from geosr_lake.lake.upgrade import upgrade
@@ -20,60 +21,71 @@ if TYPE_CHECKING:
 
 
 class Lake:
-    """A folder of Delta tables whose versions are pinned when it is opened.
+    """Delta tables below one root, whose versions are pinned when it is opened.
 
     Reads see the newest commit at the time of opening, until `refresh`. Writes go through
     `stage`.
 
     Args:
-        root: The lake's folder.
+        root: The lake's folder, or its prefix in a bucket.
         tell: Receives sentences for the user (a broken lock, the download of the jars).
     """
 
-    def __init__(self, root: Path, *, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, root: Root, *, tell: Callable[[str], None] | None = None) -> None:
         self.root = root
         self._tell = tell
         self._versions = commits.pinned_versions(root)
 
     @classmethod
-    def open(cls, root: str | Path, *, tell: Callable[[str], None] | None = None) -> "Lake":
-        """Open the lake at `root`.
+    def open(cls, root: str | Root, *, tell: Callable[[str], None] | None = None) -> "Lake":
+        """Open the lake at `root`, a folder or ``s3://bucket/prefix``.
 
         Raises:
             UsageError: If there is no lake.
         """
-        path = Path(root).absolute()
-        if not (path / "tables").is_dir():
+        at = root_of(root)
+        if not place(at).is_lake():
             raise UsageError(
                 "There is no lake here",
-                where=str(path),
+                where=str(at),
                 next_step="`geosr scenes ingest` makes one, or name another with --lake.",
             )
-        return cls(path, tell=tell)
+        return cls(at, tell=tell)
 
     @classmethod
-    def create(cls, root: str | Path, *, tell: Callable[[str], None] | None = None) -> "Lake":
+    def create(cls, root: str | Root, *, tell: Callable[[str], None] | None = None) -> "Lake":
         """Open the lake at `root`, made if there is none.
 
         Raises:
             UsageError: If `root` is a file, or a folder that holds something else.
         """
-        path = Path(root).absolute()
-        if path.is_file() or (
-            path.is_dir() and any(path.iterdir()) and not (path / "tables").is_dir()
-        ):
-            raise UsageError(
-                "This is not a lake and not empty",
-                where=str(path),
-                next_step="Name a new folder with --lake.",
-            )
-        (path / "tables").mkdir(parents=True, exist_ok=True)
-        return cls(path, tell=tell)
+        at = root_of(root)
+        if not place(at).is_lake():
+            if not place(at).is_free():
+                raise UsageError(
+                    "This is not a lake and not empty",
+                    where=str(at),
+                    next_step="Name a new folder with --lake.",
+                )
+            place(at).make()
+        return cls(at, tell=tell)
+
+    @property
+    def folder(self) -> Path:
+        """The lake's folder, for what writes files beside the tables.
+
+        Raises:
+            UsageError: If the lake lies in a bucket.
+        """
+        return folder(self.root)
 
     @property
     def spark(self) -> "SparkSession":
         """The Spark session, made on first use."""
-        return spark_session(tell=self._tell)
+        at = place(self.root)
+        session = spark_session(tell=self._tell, more_jars=at.spark_jars)
+        at.connect(session)
+        return session
 
     @property
     def versions(self) -> dict[str, int]:
@@ -89,7 +101,7 @@ class Lake:
         version = self._versions.get(contract(table).table)
         if version is None:
             return self.spark.createDataFrame([], tables.schema(table))
-        path = str(tables.table_path(self.root, table))
+        path = tables.table_path(self.root, table)
         frame = self.spark.read.format("delta").option("versionAsOf", version).load(path)
         return tables.completed(frame, table)
 
@@ -97,7 +109,7 @@ class Lake:
         """Return `table` as it is now, committed or not: for the stage that is writing it."""
         if not tables.exists(self.root, table):
             return self.spark.createDataFrame([], tables.schema(table))
-        frame = self.spark.read.format("delta").load(str(tables.table_path(self.root, table)))
+        frame = self.spark.read.format("delta").load(tables.table_path(self.root, table))
         return tables.completed(frame, table)
 
     def arrow(

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from geosr_lake.errors import ContractError
 from geosr_lake.ids import safe_segment
 from geosr_lake.lake.contracts import LABEL, PROPERTIES, contract
 from geosr_lake.lake.differences import apply, difference
-from geosr_lake.lake.tables import exists, table_path
+from geosr_lake.lake.place import Root, place
+from geosr_lake.lake.tables import exists, segments
 
 _SIMPLE = {
     "string": pa.string(),
@@ -81,23 +80,26 @@ def rows_table(table: str, rows: list[dict[str, Any]]) -> pa.Table:
         raise ContractError(f"Rows do not fit the table {table}: {error}") from error
 
 
-def open_table(root: Path, table: str, version: int | None = None) -> DeltaTable | None:
+def open_table(root: Root, table: str, version: int | None = None) -> DeltaTable | None:
     """Return the table at `version` (None: the latest), or None if it was never made."""
-    path = table_path(root, table)
     if not exists(root, table):
         return None
-    return DeltaTable(str(path), version=version)
+    lies = place(root)
+    return DeltaTable(
+        lies.delta_url(*segments(table)), version=version, storage_options=lies.delta_options()
+    )
 
 
-def create(root: Path, table: str) -> DeltaTable:
+def create(root: Root, table: str) -> DeltaTable:
     """Return the table, made from its contract if it is not there yet, and brought up to it."""
-    terms, schema = contract(table), arrow_schema(table)
+    terms, schema, lies = contract(table), arrow_schema(table), place(root)
     found = open_table(root, table) or DeltaTable.create(
-        str(table_path(root, table)),
+        lies.delta_url(*segments(table)),
         schema=schema,
         description=terms.description,
         configuration=PROPERTIES | {LABEL: terms.label},
         raise_if_key_not_exists=False,
+        storage_options=lies.delta_options(),
     )
     # A run killed in between leaves a table without its constraints: they are asked for each time.
     for step in difference(found, terms, schema):
@@ -121,7 +123,7 @@ def _refusing(table: str) -> Iterator[None]:
         ) from error
 
 
-def append(root: Path, table: str, rows: list[dict[str, Any]], *, txn: str | None = None) -> None:
+def append(root: Root, table: str, rows: list[dict[str, Any]], *, txn: str | None = None) -> None:
     """Append `rows`; with `txn`, the same text a second time appends nothing.
 
     deltalake stores a transaction but skips nothing, so it is asked first. One writer at a time:
@@ -141,7 +143,7 @@ def append(root: Path, table: str, rows: list[dict[str, Any]], *, txn: str | Non
 
 
 def replace(
-    root: Path, table: str, rows: list[dict[str, Any]], *, where: dict[str, str | int]
+    root: Root, table: str, rows: list[dict[str, Any]], *, where: dict[str, str | int]
 ) -> bool:
     """Put `rows` in the place of those that match `where`, in one commit; no commit if equal.
 
@@ -175,7 +177,7 @@ def replace(
 
 
 def read(
-    root: Path,
+    root: Root,
     table: str,
     version: int | None = None,
     *,
@@ -196,7 +198,7 @@ def read(
         return schema.empty_table()
     # Arrow's own files: a thread that still reads ahead through deltalake's, which are Python
     # objects, when the interpreter ends aborts the process.
-    files = SubTreeFileSystem(str(table_path(root, table).absolute()), LocalFileSystem())
+    files = place(root).files(*segments(table))
     present = {field.name for field in found.schema().fields}
     held = [name for name in schema.names if name in present]
     rows = found.to_pyarrow_table(columns=held, filters=filters, filesystem=files)
@@ -206,7 +208,7 @@ def read(
     return rows.select(schema.names).cast(schema)
 
 
-def version_of(root: Path, table: str) -> int | None:
+def version_of(root: Root, table: str) -> int | None:
     """Return the latest version of `table`, or None if it was never made."""
     found = open_table(root, table)
     return None if found is None else int(found.version())

@@ -1,4 +1,4 @@
-"""One lock a stage: a file made only if it does not exist, naming who holds it."""
+"""One lock a stage: a file or object made only if there is none, naming who holds it."""
 
 import fcntl
 import json
@@ -14,6 +14,8 @@ import psutil
 
 from geosr_lake.errors import LockedError
 from geosr_lake.ids import safe_segment
+from geosr_lake.lake.bucket import Bucket
+from geosr_lake.lake.place import Root
 
 
 def _holder() -> dict[str, object]:
@@ -39,54 +41,119 @@ def _is_dead(holder: dict[str, object]) -> bool:
         return True
 
 
-def _read(path: Path) -> dict[str, object] | None:
-    """Return what the holder wrote; None if there is no lock, nothing if it is no such text."""
+def _parsed(text: str | bytes) -> dict[str, object]:
+    """Return what a holder wrote; nothing if it is no such text."""
     try:
-        held = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
+        held = json.loads(text)
     except ValueError:
         return {}
     return held if isinstance(held, dict) else {}
 
 
-def _try_take(path: Path, mine: dict[str, object]) -> dict[str, object] | None:
-    """Make the lock file; return None when taken, else what the present holder wrote.
+class _File:
+    """A lock that is a file: made by a hard link, which fails where the name is taken."""
 
-    The text is written before the name appears (a hard link), so a lock never stands empty.
-    """
-    draft = path.with_name(f"{path.name}.{mine['token']}")
-    draft.write_text(json.dumps(mine))
-    try:
-        while True:
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                if (held := _read(path)) is not None:
-                    return held
+    def __init__(self, root: Path, name: str) -> None:
+        self.path = root / "locks" / name
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def _read(self) -> dict[str, object] | None:
+        """Return what the holder wrote; None if there is no lock."""
+        try:
+            return _parsed(self.path.read_text())
+        except FileNotFoundError:
+            return None
+
+    def take(self, mine: dict[str, object]) -> dict[str, object] | None:
+        """Make the lock; return None when taken, else what the present holder wrote.
+
+        The text is written before the name appears (a hard link), so a lock never stands empty.
+        """
+        draft = self.path.with_name(f"{self.path.name}.{mine['token']}")
+        draft.write_text(json.dumps(mine))
+        try:
+            while True:
+                try:
+                    os.link(draft, self.path)
+                except FileExistsError:
+                    if (held := self._read()) is not None:
+                        return held
+                else:
+                    return None
+        finally:
+            draft.unlink()
+
+    def remove(self, dead: dict[str, object]) -> bool:
+        """Remove the lock if it is still that of `dead`; return whether it was.
+
+        Of several that find the same dead holder one removes the lock: the kernel lets one at a
+        time look and act, and forgets it when it dies. Else the second would remove the first
+        one's lock.
+        """
+        with self.path.with_name(f"{self.path.name}-broken").open("a") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            if self._read() != dead:
+                return False
+            self.path.unlink()
+            return True
+
+    def give_back(self, mine: dict[str, object]) -> None:
+        """Remove the lock if it is mine."""
+        if self._read() == mine:
+            self.path.unlink(missing_ok=True)
+
+
+_FREE = b"{}"
+"""What stands in the place of a broken lock in a bucket, where only writing has a condition."""
+
+
+class _Object:
+    """A lock that is an object of a bucket, written by conditional puts only."""
+
+    def __init__(self, root: Bucket, name: str) -> None:
+        self.root = root
+        self.segments = ("locks", name)
+
+    def __str__(self) -> str:
+        return self.root.delta_url(*self.segments)
+
+    def take(self, mine: dict[str, object]) -> dict[str, object] | None:
+        """Make the lock; return None when taken, else what the present holder wrote."""
+        data = json.dumps(mine).encode()
+        while not self.root.put(*self.segments, data=data):
+            if (found := self.root.get(*self.segments)) is None:
+                continue
+            text, e_tag = found
+            if text == _FREE:
+                if self.root.put(*self.segments, data=data, e_tag=e_tag):
+                    return None
+            # Mine: the store wrote it, its answer was lost, and the request was sent again.
+            elif (held := _parsed(text)) != mine:
+                return held
             else:
                 return None
-    finally:
-        draft.unlink()
+        return None
 
-
-def _break(path: Path, dead: dict[str, object]) -> bool:
-    """Remove the lock if it is still that of `dead`; return whether it was.
-
-    Of several that find the same dead holder one removes the lock: the kernel lets one at a time
-    look and act, and forgets it when it dies. Else the second would remove the first one's lock.
-    """
-    with path.with_name(f"{path.name}-broken").open("a") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        if _read(path) != dead:
+    def remove(self, dead: dict[str, object]) -> bool:
+        """Free the lock if it is still that of `dead`; return whether it was."""
+        found = self.root.get(*self.segments)
+        if found is None or _parsed(found[0]) != dead:
             return False
-        path.unlink()
-        return True
+        return self.root.put(*self.segments, data=_FREE, e_tag=found[1])
+
+    def give_back(self, mine: dict[str, object]) -> None:
+        """Remove the lock if it is mine; nobody breaks the lock of a live holder in between."""
+        found = self.root.get(*self.segments)
+        if found is not None and _parsed(found[0]) == mine:
+            self.root.delete(*self.segments)
 
 
 @contextmanager
 def lock(
-    root: Path, name: str, *, wait_s: float = 0.0, tell: Callable[[str], None] | None = None
+    root: Root, name: str, *, wait_s: float = 0.0, tell: Callable[[str], None] | None = None
 ) -> Iterator[None]:
     """Hold the lock `name` of the lake at `root` for the length of the block.
 
@@ -96,19 +163,19 @@ def lock(
     Raises:
         LockedError: If a live process, or one of another machine, holds the lock.
     """
-    path = root / "locks" / f"{safe_segment(name)}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    file = f"{safe_segment(name)}.lock"
+    door = _Object(root, file) if isinstance(root, Bucket) else _File(root, file)
     deadline = time.monotonic() + wait_s
     mine = _holder()
-    while (held := _try_take(path, mine)) is not None:
+    while (held := door.take(mine)) is not None:
         who = f"process {held.get('pid')} on {held.get('host')}"
         if _is_dead(held):
-            if _break(path, held) and tell:
+            if door.remove(held) and tell:
                 tell(f"The lock of {name} was held by {who}, which is gone: it is broken.")
         elif time.monotonic() >= deadline:
             raise LockedError(
                 f"{name} is being written by {who}",
-                where=str(path),
+                where=str(door),
                 next_step="Wait for it to end; if that machine is gone for good, delete the file.",
             )
         else:
@@ -116,5 +183,4 @@ def lock(
     try:
         yield
     finally:
-        if _read(path) == mine:
-            path.unlink(missing_ok=True)
+        door.give_back(mine)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from geosr_lake.errors import GeoSRError
 from geosr_lake.lake import ledger
 from geosr_lake.lake.contracts import contract, stage_tables
 from geosr_lake.lake.locks import lock
+from geosr_lake.lake.place import Root
 
 RUNNING, DONE, FAILED, KILLED = "running", "done", "failed", "killed"
 _WAIT_S = 60.0
@@ -48,7 +48,7 @@ class StageRun:
 class Started:
     """A run that has begun."""
 
-    root: Path
+    root: Root
     run: StageRun
     stage: str
     verb: str
@@ -56,7 +56,7 @@ class Started:
     versions: dict[str, int]
 
 
-def begin(root: Path, run: StageRun, stage: str, verb: str, versions: dict[str, int]) -> Started:
+def begin(root: Root, run: StageRun, stage: str, verb: str, versions: dict[str, int]) -> Started:
     """Write the row of a run that begins; the stage's lock must be held.
 
     Rows of the stage that still say `running` are those of killed runs, and say so from now on.
@@ -129,7 +129,7 @@ def _row(started: Started, status: str, ended_at: datetime) -> dict[str, Any]:
     }
 
 
-def bytes_added(root: Path, table: str, before: int | None, after: int) -> int:
+def bytes_added(root: Root, table: str, before: int | None, after: int) -> int:
     """Return the bytes of the files that version `after` holds and `before` (None: none) lacked."""
     if before == after:
         return 0
@@ -137,7 +137,7 @@ def bytes_added(root: Path, table: str, before: int | None, after: int) -> int:
     return sum(size for path, size in _files(root, table, after) if path not in old)
 
 
-def _files(root: Path, table: str, version: int) -> list[tuple[str, int]]:
+def _files(root: Root, table: str, version: int) -> list[tuple[str, int]]:
     """Return path and bytes of the files of a version."""
     found = ledger.open_table(root, table, version)
     if found is None:

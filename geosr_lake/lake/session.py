@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from geosr_lake.errors import EnvironmentProblemError
 from geosr_lake.java import JAVA_VERSION, java_version
+from geosr_lake.lake.bucket import OWN_SESSION, SPARK_JARS_MB
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,28 +65,30 @@ def ivy_dir() -> Path:
     return Path(os.environ.get("GEOSR_IVY_DIR", Path.home() / ".ivy2.5.2"))
 
 
-def jars_present() -> bool:
-    """Tell whether both jars have been downloaded before."""
-    names = [coordinate.replace(":", "_", 1).replace(":", "-") + ".jar" for coordinate in JARS]
+def jars_present(more: tuple[str, ...] = ()) -> bool:
+    """Tell whether the jars (and `more` of them) have been downloaded before."""
+    wanted = (*JARS, *more)
+    names = [coordinate.replace(":", "_", 1).replace(":", "-") + ".jar" for coordinate in wanted]
     return all((ivy_dir() / "jars" / name).is_file() for name in names)
 
 
 @contextlib.contextmanager
-def _one_download() -> Iterator[None]:
+def _one_download(more: tuple[str, ...] = ()) -> Iterator[None]:
     """Let one process at a time fetch the jars: two that write Ivy's folder spoil it."""
     ivy_dir().mkdir(parents=True, exist_ok=True)
     with (ivy_dir() / "geosr.lock").open("a") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        if jars_present():
+        if jars_present(more):
             fcntl.flock(gate, fcntl.LOCK_UN)
         yield
 
 
-def _settings(scratch: Path) -> dict[str, str]:
+def _settings(scratch: Path, jars: tuple[str, ...]) -> dict[str, str]:
     log4j = scratch / "log4j2.properties"
     log4j.write_text(_LOG4J)
     return {
-        "spark.jars.packages": ",".join(JARS),
+        OWN_SESSION: "true",
+        "spark.jars.packages": ",".join(jars),
         "spark.jars.ivy": str(ivy_dir()),
         "spark.sql.extensions": (
             "io.delta.sql.DeltaSparkSessionExtension,org.apache.sedona.sql.SedonaSqlExtensions"
@@ -138,7 +141,9 @@ def _last_lines(log: Path, count: int = 5) -> str:
     return " / ".join(lines[-count:])
 
 
-def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession":
+def spark_session(
+    *, tell: Callable[[str], None] | None = None, more_jars: tuple[str, ...] = ()
+) -> "SparkSession":
     """Return the process's Spark session, made on first call.
 
     ``GEOSR_MASTER`` (default ``local[*]``) and ``GEOSR_DRIVER_MEMORY`` (default ``2g``) say where
@@ -147,6 +152,7 @@ def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession
 
     Args:
         tell: Called with one sentence before the first download of the jars.
+        more_jars: Coordinates of jars for a session that is made now; one that is there stays.
 
     Raises:
         EnvironmentProblemError: If Java, the packages or the jars are not as they must be.
@@ -161,12 +167,14 @@ def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession
     scratch = Path(tempfile.mkdtemp(prefix="geosr-spark-"))
     log = scratch / "spark.log"
     log.touch(mode=0o600)
-    if not submitted and not jars_present() and tell:
-        tell(f"Downloading the jars of Delta and Sedona (about {JARS_MB} MB, once) ...")
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    if not submitted and tell:
+        _announce(tell, more_jars)
+    if not submitted or "PYSPARK_PYTHON" not in os.environ:
+        # The workers' Python: this one, but where a submitted job says what its machines have.
+        os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("geosr_lake")
-    settings = _settings(scratch)
+    settings = _settings(scratch, (*JARS, *more_jars))
     if not submitted:
         master = os.environ.get("GEOSR_MASTER", "local[*]")
         settings["spark.driver.memory"] = os.environ.get("GEOSR_DRIVER_MEMORY", "2g")
@@ -177,7 +185,7 @@ def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession
     try:
         with contextlib.ExitStack() as around:
             if not submitted:
-                around.enter_context(_one_download())
+                around.enter_context(_one_download(more_jars))
                 around.enter_context(_stderr_to(log))
             session = builder.getOrCreate()
     except Exception as error:  # py4j raises anything; all of it is environment
@@ -190,6 +198,13 @@ def spark_session(*, tell: Callable[[str], None] | None = None) -> "SparkSession
     logging.getLogger("SQLQueryContextLogger").disabled = True
     _check_jars(session)
     return session
+
+
+def _announce(tell: Callable[[str], None], more_jars: tuple[str, ...]) -> None:
+    if not jars_present():
+        tell(f"Downloading the jars of Delta and Sedona (about {JARS_MB} MB, once) ...")
+    if more_jars and not jars_present(more_jars):
+        tell(f"Downloading the jars of Hadoop for S3 (about {SPARK_JARS_MB} MB, once) ...")
 
 
 def _check_jars(session: "SparkSession") -> None:

@@ -1,28 +1,32 @@
 """Tables that Spark writes: made from their contracts, and written through these functions only."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geosr_lake.errors import ContractError
 from geosr_lake.lake.contracts import LABEL, PROPERTIES, Contract, contract
+from geosr_lake.lake.place import TABLES, Root, place
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
 
-def table_path(root: Path, table: str) -> Path:
-    """Return where `table` lies in the lake at `root`."""
-    return root / "tables" / contract(table).table
+def segments(table: str) -> tuple[str, str]:
+    """Return where `table` lies below the root of a lake."""
+    return TABLES, contract(table).table
 
 
-def exists(root: Path, table: str) -> bool:
+def table_path(root: Root, table: str) -> str:
+    """Return the path or URL of `table` for Spark."""
+    return place(root).spark_url(*segments(table))
+
+
+def exists(root: Root, table: str) -> bool:
     """Tell whether the table has been made: a first version stands, not a folder for it only."""
-    return any((table_path(root, table) / "_delta_log").glob("*.json"))
+    return place(root).has_version(*segments(table))
 
 
 def schema(table: str) -> "StructType":
@@ -35,19 +39,18 @@ def schema(table: str) -> "StructType":
     return parsed
 
 
-def create(spark: "SparkSession", root: Path, table: str) -> None:
+def create(spark: "SparkSession", root: Root, table: str) -> None:
     """Make `table` from its contract if it is not there yet."""
     from delta.tables import DeltaTable
 
     if exists(root, table):
         return
     terms = contract(table)
-    path = table_path(root, table)
     # A log without a version is what a run leaves that was killed here; Delta would refuse it.
-    shutil.rmtree(path / "_delta_log", ignore_errors=True)
+    place(root).remove_below(*segments(table), "_delta_log")
     builder = (
         DeltaTable.createIfNotExists(spark)
-        .location(str(path))
+        .location(table_path(root, table))
         .comment(terms.description)
         .property("delta.enableDeletionVectors", "false")
         .property("delta.columnMapping.mode", "none")
@@ -161,7 +164,7 @@ class Txn:
 
 def append(
     spark: "SparkSession",
-    root: Path,
+    root: Root,
     table: str,
     frame: "DataFrame",
     *,
@@ -178,12 +181,12 @@ def append(
     if txn is not None:
         writer = writer.options(**(Txn(txn) if isinstance(txn, str) else txn).options)
     with _refusing(terms):
-        writer.save(str(table_path(root, table)))
+        writer.save(table_path(root, table))
 
 
 def upsert(
     spark: "SparkSession",
-    root: Path,
+    root: Root,
     table: str,
     frame: "DataFrame",
     *,
@@ -203,7 +206,7 @@ def upsert(
         append(spark, root, table, frame)
         return
     terms = contract(table)
-    path = str(table_path(root, table))
+    path = table_path(root, table)
     key = list(terms.key)
     source, target = checked(frame, terms), spark.read.format("delta").load(path)
     equal = " AND ".join(
@@ -228,7 +231,7 @@ def upsert(
 
 def apply(
     spark: "SparkSession",
-    root: Path,
+    root: Root,
     table: str,
     changes: "DataFrame",
     *,
@@ -270,7 +273,7 @@ def _comparable(alias: str, name: str, kind: str) -> str:
     return f"to_json({column})" if "map<" in kind else column
 
 
-def insert_missing(spark: "SparkSession", root: Path, table: str, frame: "DataFrame") -> None:
+def insert_missing(spark: "SparkSession", root: Root, table: str, frame: "DataFrame") -> None:
     """Add the rows whose key the table does not hold yet; touch no other.
 
     `frame` has each key once. Where nothing is missing, no version is made.
@@ -279,7 +282,7 @@ def insert_missing(spark: "SparkSession", root: Path, table: str, frame: "DataFr
         append(spark, root, table, frame)
         return
     terms = contract(table)
-    path = str(table_path(root, table))
+    path = table_path(root, table)
     held = spark.read.format("delta").load(path).select(*terms.key)
     missing = checked(frame, terms).join(held, list(terms.key), "left_anti")
     if not missing.isEmpty():
@@ -288,7 +291,7 @@ def insert_missing(spark: "SparkSession", root: Path, table: str, frame: "DataFr
 
 def replace(
     spark: "SparkSession",
-    root: Path,
+    root: Root,
     table: str,
     frame: "DataFrame",
     *,
@@ -302,7 +305,7 @@ def replace(
     writer = checked(frame, terms).write.format("delta").mode("overwrite")
     writer = writer.options(**txn.options) if txn else writer
     with _refusing(terms):
-        writer.option("replaceWhere", condition).save(str(table_path(root, table)))
+        writer.option("replaceWhere", condition).save(table_path(root, table))
 
 
 def _literal(value: str) -> str:
@@ -312,12 +315,12 @@ def _literal(value: str) -> str:
     return f"'{value}'"
 
 
-def restore_rows(spark: "SparkSession", root: Path, table: str, version: int | None) -> None:
+def restore_rows(spark: "SparkSession", root: Root, table: str, version: int | None) -> None:
     """Make a new version with the rows of `version` (None: no row).
 
     Not Delta's RESTORE: after one, Delta would skip in silence a transaction it had seen.
     """
-    path = str(table_path(root, table))
+    path = table_path(root, table)
     if version is None:
         frame = spark.createDataFrame([], schema(table))
     else:

@@ -4,19 +4,19 @@ Readers need no upgrade: columns that an older version of a table lacks read as 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosr_lake.lake import commits, ledger
 from geosr_lake.lake.contracts import Contract, contract, stage_tables
 from geosr_lake.lake.differences import Change, broken, difference
+from geosr_lake.lake.place import Root
 from geosr_lake.lake.tables import table_path
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def changes(root: Path, table: str) -> tuple[Change, ...]:
+def changes(root: Root, table: str) -> tuple[Change, ...]:
     """Return the steps that bring `table` to its contract; none if it is not there.
 
     Raises:
@@ -29,7 +29,7 @@ def changes(root: Path, table: str) -> tuple[Change, ...]:
 
 
 def upgrade(
-    root: Path,
+    root: Root,
     stage: str,
     spark: "Callable[[], SparkSession]",
     run_id: str,
@@ -73,7 +73,7 @@ def upgrade(
     return todo
 
 
-def _apply(spark: "SparkSession", root: Path, terms: Contract, step: Change) -> None:
+def _apply(spark: "SparkSession", root: Root, terms: Contract, step: Change) -> None:
     """Do one step on a table that Spark writes.
 
     Raises:

@@ -80,7 +80,7 @@ def publish(
                 where="; ".join(incomplete.values()) or str(lake.root),
                 next_step="Run `geosr cubes materialize`.",
             )
-        catalog = lake.root / "catalog"
+        catalog = lake.folder / "catalog"
         swap.clear_drafts(catalog)
         done = tuple(_place(catalog, r, terms.ZARR_TYPES[zarr_type], bar) for r in releases)
         links = swap.published(catalog)

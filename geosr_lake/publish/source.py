@@ -125,7 +125,7 @@ def load_release(lake: Lake, manifest_id: str) -> Release:
     rows = lake.arrow("samples", filters=where).to_pylist()
     wanted = {r["split"] for r in chosen.values() if r["role"] == "sample"}
     cubes = tuple(
-        _cube(lake.root, manifest_id, split, [s for s in shards if s["split"] == split])
+        _cube(lake.folder, manifest_id, split, [s for s in shards if s["split"] == split])
         for split in SPLITS
         if split in wanted
     )

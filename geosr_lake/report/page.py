@@ -135,7 +135,7 @@ def render(
     style = env.get_template("style.css").render()
     script = env.get_template("script.js").render()
     html = env.get_template("page.html").render(
-        lake_name=lake.root.name,
+        lake_name=lake.folder.name,
         facts=whole,
         plates=drawn,
         left_out=rows[MAX_PLATES:],

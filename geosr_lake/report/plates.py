@@ -283,7 +283,7 @@ def plate(
     n_candidates = sum(n for key, (n, _) in verdicts.items() if key[0] == manifest_id)
     site_ids = lake.arrow("manifest", columns=["site_id"], filters=mine)
     pictures = strips.draw(
-        lake.root, task, found, n_strips=n_strips, n_stamps=n_stamps, progress=progress
+        lake.folder, task, found, n_strips=n_strips, n_stamps=n_stamps, progress=progress
     )
     words = {flag for shown in pictures.strips for flag in shown.flags}
     return Plate(

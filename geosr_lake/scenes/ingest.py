@@ -87,7 +87,8 @@ def ingest(
         LockedError: If another process ingests into this lake.
         GeoSRError: If the accounts do not add up, which is a bug.
     """
-    return ingest_files(lake, find_files(sources, but=lake.root), progress=progress)
+    but = lake.root if isinstance(lake.root, Path) else None
+    return ingest_files(lake, find_files(sources, but=but), progress=progress)
 
 
 def ingest_files(

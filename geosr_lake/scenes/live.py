@@ -140,7 +140,7 @@ class _Run:
         self._wanted = wanted
         self._steps = steps
         self._asked = asked
-        self._spool = spool.spool_of(lake.root)
+        self._spool = spool.spool_of(lake.folder)
         self._batch: list[Spooled] = []
         self._failed: list[Failed] = []
         self.summary = LiveSummary(api=wanted.api.root, slices=len(asked))

@@ -8,12 +8,12 @@ was more than an hour ago; or the user says so.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from typing import Any
 
 from geosr_lake.errors import UsageError
 from geosr_lake.ids import digest
 from geosr_lake.lake import ledger
+from geosr_lake.lake.place import Root
 
 DAY = timedelta(days=1)
 JUST_FETCHED = timedelta(hours=1)
@@ -111,7 +111,7 @@ def plan(
     ]
 
 
-def held(root: Path, api: str) -> dict[Slice, dict[str, Any]]:
+def held(root: Root, api: str) -> dict[Slice, dict[str, Any]]:
     """Return the newest row that says `done` of each slice of an API, committed or not.
 
     A row is written after the slice's items, so an uncommitted one is true as well.
