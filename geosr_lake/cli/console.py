@@ -32,7 +32,13 @@ WIDEST = 1000
 """Characters that a line of a table may have where no terminal bounds it."""
 
 LakeOption = Annotated[
-    str, typer.Option("--lake", envvar="GEOSR_LAKE", help="Folder of the lake.", metavar="DIR")
+    str,
+    typer.Option(
+        "--lake",
+        envvar="GEOSR_LAKE",
+        help="Folder of the lake, or s3://bucket/prefix.",
+        metavar="DIR",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 
