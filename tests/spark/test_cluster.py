@@ -70,7 +70,9 @@ def run_job(
         environment=environment,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("\n{") :])
+    # spark-submit gives out all that Python says on its own standard output.
+    found: dict[str, Any]
+    found, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("\n{") + 1 :])
     return found
 
 
@@ -108,7 +110,7 @@ def whole_path(master: str, shipped: Path, folder: Path, lake: str, **more: Any)
         *("--recipe", str(rule), "--land-cover", str(cover), *common),
         **more,
     )
-    return str(built["manifest"])
+    return str(built["manifest_id"])
 
 
 def test_a_job_runs_from_the_zip(cluster: str, shipped: Path, tmp_path: Path) -> None:
