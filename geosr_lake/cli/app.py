@@ -10,6 +10,7 @@ from geosr_lake.cli import (
     cubes,
     demo,
     doctor,
+    lake,
     manifest,
     pairs,
     query,
@@ -33,6 +34,7 @@ app.add_typer(manifest.app, name="manifest")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(cubes.app, name="cubes")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(lake.app, name="lake")
 app.command()(train.train)
 app.command()(demo.demo)
 app.command()(query.sql)

@@ -40,6 +40,12 @@ LakeOption = Annotated[
         metavar="DIR",
     ),
 ]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, help="Seconds to wait for another run that holds the lock.", metavar="S"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 
 err = Console(stderr=True, highlight=False)

@@ -10,6 +10,7 @@ import typer
 from geosr_lake.cli.console import (
     JsonOption,
     LakeOption,
+    WaitOption,
     exit_codes,
     print_counts,
     print_rows,
@@ -83,6 +84,7 @@ def build(
     ],
     lake: LakeOption,
     as_json: JsonOption = False,
+    wait: WaitOption = 0.0,
 ) -> None:
     """Choose samples among the sites inside the pairs' overlaps, and say why the others were not.
 
@@ -94,7 +96,7 @@ def build(
         from geosr_lake.manifest import build as build_manifest
 
         rule = load_recipe(recipe)
-        opened = Lake.open(lake, tell=say)
+        opened = Lake.open(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
             summary = build_manifest(opened, rule, land_cover, progress=progress)
         following = ["geosr", "cubes", "materialize", "--manifest", summary.manifest_id]

@@ -9,6 +9,7 @@ import typer
 from geosr_lake.cli.console import (
     JsonOption,
     LakeOption,
+    WaitOption,
     exit_codes,
     print_counts,
     progress_bar,
@@ -68,6 +69,7 @@ def build(
         typer.Option("--rebuild", help="Look at all scenes again, not only at those that changed."),
     ] = False,
     as_json: JsonOption = False,
+    wait: WaitOption = 0.0,
 ) -> None:
     """Find the pairs of a recipe: footprints that intersect, times within its window.
 
@@ -82,7 +84,7 @@ def build(
         from geosr_lake.pairs.build import build as build_pairs
 
         rule = load_recipe(recipe)
-        opened = Lake.open(lake, tell=say)
+        opened = Lake.open(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
             summary = build_pairs(opened, rule, anew=rebuild, progress=progress)
         title = f"Pairs of {rule.name}" if summary.changed else f"Pairs of {rule.name}: no change"

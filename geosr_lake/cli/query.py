@@ -171,7 +171,9 @@ def inspect(
     noun: Annotated[
         str,
         typer.Argument(
-            metavar="NOUN", help="items, scenes, tiles, pairs, manifest, cubes or runs."
+            metavar="NOUN",
+            help="items, scenes, tiles, pairs, sites, candidates, manifest, cubes, tables, runs or "
+            "commits.",
         ),
     ],
     lake: LakeOption,

@@ -11,6 +11,7 @@ import typer
 from geosr_lake.cli.console import (
     JsonOption,
     LakeOption,
+    WaitOption,
     exit_codes,
     print_counts,
     print_rows,
@@ -123,6 +124,7 @@ def ingest(
         bool, typer.Option("--again", help="With --api: also days that cannot have changed.")
     ] = False,
     as_json: JsonOption = False,
+    wait: WaitOption = 0.0,
 ) -> None:
     """Read the items of files and folders, or of an API; derive the scenes and tiles of the lake.
 
@@ -147,17 +149,17 @@ def ingest(
             wanted = live.wanted(
                 api, collection or [], datetime, bbox, rate=rate, workers=workers, again=again
             )
-            _ingest_api(lake, wanted, as_json=as_json)
+            _ingest_api(lake, wanted, wait, as_json=as_json)
         return
-    _ingest_files(sources or [], lake, as_json=as_json)
+    _ingest_files(sources or [], lake, wait, as_json=as_json)
 
 
-def _ingest_api(lake: str, wanted: "Wanted", *, as_json: bool) -> None:
+def _ingest_api(lake: str, wanted: "Wanted", wait: float, *, as_json: bool) -> None:
     from geosr_lake.cli import live
     from geosr_lake.lake import Lake
     from geosr_lake.scenes.live import ingest_api
 
-    opened = Lake.create(lake, tell=say)
+    opened = Lake.create(lake, tell=say, wait_s=wait)
     with progress_bar() as progress:
         summary = ingest_api(opened, wanted, progress=progress)
     complete = not summary.undone and not summary.not_asked
@@ -170,7 +172,7 @@ def _ingest_api(lake: str, wanted: "Wanted", *, as_json: bool) -> None:
     summary.check()
 
 
-def _ingest_files(sources: list[str], lake: str, *, as_json: bool) -> None:
+def _ingest_files(sources: list[str], lake: str, wait: float, *, as_json: bool) -> None:
     again = shlex.join(["geosr", "scenes", "ingest", *sources, "--lake", lake])
     with exit_codes(again):
         from geosr_lake.archives import find_files
@@ -179,7 +181,7 @@ def _ingest_files(sources: list[str], lake: str, *, as_json: bool) -> None:
 
         # Before the lake: a source mistyped makes none.
         files = find_files(sources, but=Path(lake).absolute())
-        opened = Lake.create(lake, tell=say)
+        opened = Lake.create(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
             summary = ingest_scenes(opened, files, progress=progress)
         report(

@@ -1,5 +1,6 @@
 """Commits: the rows that say which versions of all tables belong together."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -40,8 +41,10 @@ def latest(root: Root) -> Commit | None:
     return Commit(newest["seq"], dict(newest["versions"]))
 
 
-def record(root: Root, stage: str, run_id: str) -> Commit | None:
-    """Commit the present versions of the stage's tables; None if none has changed.
+def record(
+    root: Root, stage: str, run_id: str, *, tables: Iterable[str] | None = None
+) -> Commit | None:
+    """Commit the present versions of the stage's tables, or of `tables`; None if none has changed.
 
     The row before is taken over with the stage's entries replaced, under a short lock, so that
     two stages that end at once both stand in the newest row.
@@ -49,7 +52,7 @@ def record(root: Root, stage: str, run_id: str) -> Commit | None:
     with lock(root, "commits", wait_s=_COMMIT_WAIT_S):
         before = latest(root)
         versions = dict(before.versions) if before else {}
-        for table in stage_tables(stage):
+        for table in stage_tables(stage) if tables is None else tables:
             if (version := ledger.version_of(root, table)) is not None:
                 versions[table] = version
         if versions == (before.versions if before else {}):
@@ -77,6 +80,15 @@ def uncommitted(root: Root, stage: str) -> dict[str, int | None]:
         if now is not None and now != versions.get(table):
             ahead[table] = versions.get(table)
     return ahead
+
+
+def unfinished(root: Root, stage: str) -> dict[str, int | None]:
+    """Return those of `uncommitted` whose rows differ from the committed ones."""
+    return {
+        table: version
+        for table, version in uncommitted(root, stage).items()
+        if not ledger.same_rows(root, table, version, ledger.version_of(root, table) or 0)
+    }
 
 
 def pinned_versions(root: Root) -> dict[str, int]:

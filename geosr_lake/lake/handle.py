@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import commits, ledger, runs, sql, tables
-from geosr_lake.lake.contracts import contract, contracts
+from geosr_lake.lake import commits, ledger, runs, sql, summary, tables
+from geosr_lake.lake.contracts import contract, contracts, stage_tables
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.place import Root, folder, place, root_of
 from geosr_lake.lake.runs import StageRun
@@ -29,15 +29,25 @@ class Lake:
     Args:
         root: The lake's folder, or its prefix in a bucket.
         tell: Receives sentences for the user (a broken lock, the download of the jars).
+        wait_s: How long a stage waits for another run of it to end, before it is refused.
     """
 
-    def __init__(self, root: Root, *, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, root: Root, *, tell: Callable[[str], None] | None = None, wait_s: float = 0.0
+    ) -> None:
         self.root = root
+        self.wait_s = wait_s
         self._tell = tell
         self._versions = commits.pinned_versions(root)
 
     @classmethod
-    def open(cls, root: str | Root, *, tell: Callable[[str], None] | None = None) -> "Lake":
+    def open(
+        cls,
+        root: str | Root,
+        *,
+        tell: Callable[[str], None] | None = None,
+        wait_s: float = 0.0,
+    ) -> "Lake":
         """Open the lake at `root`, a folder or ``s3://bucket/prefix``.
 
         Raises:
@@ -50,10 +60,16 @@ class Lake:
                 where=str(at),
                 next_step="`geosr scenes ingest` makes one, or name another with --lake.",
             )
-        return cls(at, tell=tell)
+        return cls(at, tell=tell, wait_s=wait_s)
 
     @classmethod
-    def create(cls, root: str | Root, *, tell: Callable[[str], None] | None = None) -> "Lake":
+    def create(
+        cls,
+        root: str | Root,
+        *,
+        tell: Callable[[str], None] | None = None,
+        wait_s: float = 0.0,
+    ) -> "Lake":
         """Open the lake at `root`, made if there is none.
 
         Raises:
@@ -68,7 +84,7 @@ class Lake:
                     next_step="Name a new folder with --lake.",
                 )
             place(at).make()
-        return cls(at, tell=tell)
+        return cls(at, tell=tell, wait_s=wait_s)
 
     @property
     def folder(self) -> Path:
@@ -86,6 +102,11 @@ class Lake:
         session = spark_session(tell=self._tell, more_jars=at.spark_jars)
         at.connect(session)
         return session
+
+    @property
+    def tell(self) -> Callable[[str], None] | None:
+        """What receives sentences for the user."""
+        return self._tell
 
     @property
     def versions(self) -> dict[str, int]:
@@ -139,7 +160,7 @@ class Lake:
         start, whatever becomes of it.
         """
         run = StageRun()
-        with lock(self.root, stage, tell=self._tell):
+        with lock(self.root, stage, wait_s=self.wait_s, tell=self._tell):
             self.refresh()
             started = runs.begin(self.root, run, stage, verb, self._versions)
             try:
@@ -153,11 +174,12 @@ class Lake:
                 runs.end(started, commits.pinned_versions(self.root), error)
                 raise
             self.refresh()
+            summary.keep_up(self.root, self._versions, stage_tables(stage))
             runs.end(started, self._versions, None)
             self.refresh()
 
     def _recover(self, stage: str) -> None:
-        for table, version in commits.uncommitted(self.root, stage).items():
+        for table, version in commits.unfinished(self.root, stage).items():
             if contract(table).recovery == "committed":
                 if self._tell:
                     self._tell(f"A run of {stage} was cut off: its rows in {table} are removed.")

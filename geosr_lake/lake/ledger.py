@@ -1,5 +1,6 @@
 """Tables that the driver writes with deltalake, where no JVM runs."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -206,6 +207,43 @@ def read(
         if field.name not in present:  # a version from before the table had the column
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     return rows.select(schema.names).cast(schema)
+
+
+def files_of(root: Root, table: str, version: int) -> dict[str, int]:
+    """Return the data files of a version, relative to the table, with their bytes."""
+    found = open_table(root, table, version)
+    if found is None:
+        return {}
+    actions = pa.table(found.get_add_actions())
+    sizes = actions["size_bytes"].to_pylist()
+    return dict(zip(actions["path"].to_pylist(), sizes, strict=True))
+
+
+def same_rows(root: Root, table: str, since: int | None, until: int) -> bool:
+    """Tell whether the versions after `since` (None: none) up to `until` changed no row.
+
+    Compaction and changes of columns, rules and properties change none; asked of the log.
+    """
+    if since is None:
+        return False
+    log = place(root).files(*segments(table), "_delta_log")
+    for version in range(since + 1, until + 1):
+        with log.open_input_stream(f"{version:020}.json") as stream:
+            lines = stream.read().decode().splitlines()
+        for line in lines:
+            action = json.loads(line)
+            for kind in ("add", "remove"):
+                if action.get(kind, {}).get("dataChange"):
+                    return False
+    return True
+
+
+def row_count(root: Root, table: str, version: int | None = None) -> int:
+    """Return the rows of `table` at `version` (None: the latest) by its log; 0 if never made."""
+    found = open_table(root, table, version)
+    if found is None:
+        return 0
+    return sum(n or 0 for n in pa.table(found.get_add_actions())["num_records"].to_pylist())
 
 
 def version_of(root: Root, table: str) -> int | None:

@@ -1,5 +1,6 @@
 """One lock a stage: a file or object made only if there is none, naming who holds it."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -16,6 +17,11 @@ from geosr_lake.errors import LockedError
 from geosr_lake.ids import safe_segment
 from geosr_lake.lake.bucket import Bucket
 from geosr_lake.lake.place import Root
+
+DRIVER_VARIABLE = "geosr_driver"
+"""Of the environment of a JVM: the mark of the Python process that started it."""
+LINGER_S = 60.0
+"""How long the JVM of a killed process is waited for; it ends when it sees that it is alone."""
 
 
 def _holder() -> dict[str, object]:
@@ -39,6 +45,23 @@ def _is_dead(holder: dict[str, object]) -> bool:
         return psutil.Process(pid).create_time() != holder.get("started")
     except psutil.NoSuchProcess:
         return True
+
+
+def driver_mark(process: psutil.Process) -> str:
+    """Return the text by which the JVM of a Python process is known when that process is gone."""
+    return f"{process.pid}-{process.create_time()}"
+
+
+def _lingers(holder: dict[str, object]) -> bool:
+    """Tell whether the JVM of a dead holder still runs: it may end a write that it had begun."""
+    mark = f"{holder.get('pid')}-{holder.get('started')}"
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] != "java":
+            continue
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(DRIVER_VARIABLE) == mark:
+                return True
+    return False
 
 
 def _parsed(text: str | bytes) -> dict[str, object]:
@@ -157,8 +180,8 @@ def lock(
 ) -> Iterator[None]:
     """Hold the lock `name` of the lake at `root` for the length of the block.
 
-    A lock whose holder is dead is broken, and `tell` is told so. `wait_s` bounds the wait for a
-    live holder.
+    A lock whose holder is dead is broken, once its JVM has ended too, and `tell` is told so.
+    `wait_s` bounds the wait for a live holder.
 
     Raises:
         LockedError: If a live process, or one of another machine, holds the lock.
@@ -166,13 +189,15 @@ def lock(
     file = f"{safe_segment(name)}.lock"
     door = _Object(root, file) if isinstance(root, Bucket) else _File(root, file)
     deadline = time.monotonic() + wait_s
+    lingers_until = time.monotonic() + LINGER_S
     mine = _holder()
     while (held := door.take(mine)) is not None:
         who = f"process {held.get('pid')} on {held.get('host')}"
-        if _is_dead(held):
+        dead = _is_dead(held)
+        if dead and not _lingers(held):
             if door.remove(held) and tell:
                 tell(f"The lock of {name} was held by {who}, which is gone: it is broken.")
-        elif time.monotonic() >= deadline:
+        elif time.monotonic() >= (max(deadline, lingers_until) if dead else deadline):
             raise LockedError(
                 f"{name} is being written by {who}",
                 where=str(door),

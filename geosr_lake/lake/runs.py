@@ -1,12 +1,11 @@
 """The ledger of runs: a row from the start of each run of a stage, and what became of it."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
-
-import pyarrow as pa
 
 from geosr_lake import __version__
 from geosr_lake.errors import GeoSRError
@@ -84,17 +83,25 @@ def reading(started: Started, versions: dict[str, int]) -> Started:
     return replace(started, versions=data)
 
 
-def end(started: Started, versions: dict[str, int], error: BaseException | None) -> None:
+def end(
+    started: Started,
+    versions: dict[str, int],
+    error: BaseException | None,
+    *,
+    tables: Iterable[str] | None = None,
+) -> None:
     """Write how a run ended in the place of the row of its beginning.
 
     Args:
         started: What `begin` returned.
         versions: The version of every table after it.
         error: What stopped it, or None.
+        tables: The tables that it wrote; None: those of its stage.
     """
     now = datetime.now(UTC)
     row = _row(started, DONE if error is None else FAILED, now)
-    written = {name: versions[name] for name in stage_tables(started.stage) if name in versions}
+    own = stage_tables(started.stage) if tables is None else tables
+    written = {name: versions[name] for name in own if name in versions}
     row |= {
         "seconds": (now - started.at).total_seconds(),
         "versions_out": list(written.items()),
@@ -133,14 +140,6 @@ def bytes_added(root: Root, table: str, before: int | None, after: int) -> int:
     """Return the bytes of the files that version `after` holds and `before` (None: none) lacked."""
     if before == after:
         return 0
-    old = set() if before is None else {path for path, _ in _files(root, table, before)}
-    return sum(size for path, size in _files(root, table, after) if path not in old)
-
-
-def _files(root: Root, table: str, version: int) -> list[tuple[str, int]]:
-    """Return path and bytes of the files of a version."""
-    found = ledger.open_table(root, table, version)
-    if found is None:
-        return []
-    actions = pa.table(found.get_add_actions())
-    return list(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True))
+    old = {} if before is None else ledger.files_of(root, table, before)
+    new = ledger.files_of(root, table, after)
+    return sum(size for path, size in new.items() if path not in old)

@@ -11,9 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from geosr_lake.errors import EnvironmentProblemError
 from geosr_lake.java import JAVA_VERSION, java_version
 from geosr_lake.lake.bucket import OWN_SESSION, SPARK_JARS_MB
+from geosr_lake.lake.locks import DRIVER_VARIABLE, driver_mark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -173,6 +176,8 @@ def spark_session(
         # The workers' Python: this one, but where a submitted job says what its machines have.
         os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    # What a killed process leaves behind is known by this, and waited for (lake/locks.py).
+    os.environ[DRIVER_VARIABLE] = driver_mark(psutil.Process())
     builder = SparkSession.builder.appName("geosr_lake")
     settings = _settings(scratch, (*JARS, *more_jars))
     if not submitted:

@@ -58,7 +58,7 @@ def upgrade(
     todo = {table: steps for table in stage_tables(stage) if (steps := changes(root, table))}
     if not todo:
         return {}
-    whole = not commits.uncommitted(root, stage)
+    whole = not commits.unfinished(root, stage)
     for table, steps in todo.items():
         if tell:
             tell(f"The table {table} is of an older geosr_lake: it is brought up to date.")

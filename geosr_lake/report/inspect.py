@@ -1,47 +1,25 @@
-"""What a lake holds, noun by noun: counts and extents, made where the rows are, without a JVM."""
+"""What a lake holds, noun by noun: counts and extents, without a JVM and without a scan.
+
+They are sums over the summaries of the tables' files (`lake/summary.py`): exact at any size.
+Distinct values cannot be summed: they are counted from the rows, in small tables only.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import Lake
+from geosr_lake.lake import Lake, ledger, summary, tables
 from geosr_lake.lake.runs import KILLED, RUNNING
 from geosr_lake.report.rows import query
 from geosr_lake.report.sections import Section, moment, section
 
-_ITEMS = """
-    SELECT archive, collection, outcome, reason, count(*) AS items FROM items
-    GROUP BY archive, collection, outcome, reason ORDER BY archive, collection, outcome, reason
-"""
-_SCENES = """
-    SELECT sensor, count(*) AS scenes, count(DISTINCT tile) AS tiles,
-        count(DISTINCT footprint_id) AS footprints, min(t_start) AS first, max(t_end) AS last,
-        min(xmin) AS west, min(ymin) AS south, max(xmax) AS east, max(ymax) AS north,
-        count(*) - count(cloud_frac) AS cloud_unknown, count(*) - count(snow_frac) AS snow_unknown
-    FROM scenes GROUP BY sensor ORDER BY sensor
-"""
-_TILES = """
-    SELECT sensor, count(*) AS tiles, min(scene_count) AS scenes_min,
-        max(scene_count) AS scenes_max, min(xmin) AS west, min(ymin) AS south,
-        max(xmax) AS east, max(ymax) AS north
-    FROM tiles GROUP BY sensor ORDER BY sensor
-"""
-_PAIRS = """
-    SELECT rule_id, count(*) AS pairs, count(DISTINCT lr_scene_id) AS lr_scenes,
-        count(DISTINCT hr_scene_id) AS hr_scenes, min(gap_s) / 86400 AS gap_min_d,
-        max(gap_s) / 86400 AS gap_max_d, avg(overlap_frac) AS overlap_mean
-    FROM pairs GROUP BY rule_id ORDER BY rule_id
-"""
+SCANNED_ROWS = 1_000_000
+"""Above so many rows distinct values are not counted: that would need a scan."""
+DAY_S = 86_400.0
+
 _MANIFESTS = """
     SELECT manifest_id, name, task, sample_count AS samples, reserve_count AS reserves, layer
     FROM manifests ORDER BY name, manifest_id
-"""
-_MANIFEST = """
-    SELECT manifest_id, subset, role, split, stratum, count(*) AS rows_,
-        count(DISTINCT block) AS blocks, count(DISTINCT epsg) AS zones,
-        min(gap_s) / 86400 AS gap_min_d, max(gap_s) / 86400 AS gap_max_d
-    FROM manifest GROUP BY manifest_id, subset, role, split, stratum
-    ORDER BY manifest_id, subset, role DESC, split, stratum
 """
 _SHARDS = """
     SELECT manifest_id, task, split, count(*) AS shards, sum(n_slots) AS slots,
@@ -49,21 +27,119 @@ _SHARDS = """
         sum(seconds) AS seconds
     FROM shards GROUP BY manifest_id, task, split ORDER BY manifest_id, task, split
 """
-_SAMPLES = """
-    SELECT manifest_id, split, "cube", count(*) AS samples, count(replaces) AS replaced,
-        avg(lr_clear_frac) AS lr_clear_mean, avg(hr_clear_frac) AS hr_clear_mean,
-        avg(correlation) AS correlation_mean
-    FROM samples GROUP BY manifest_id, split, "cube" ORDER BY manifest_id, split, "cube"
-"""
+
+Shape = Callable[[dict[str, Any]], dict[str, Any]]
+"""From a group's values, rows and measures to what is shown of it."""
 
 
-def _tables(*wanted: tuple[str, str, str]) -> Callable[[Lake], tuple[Section, ...]]:
-    """Return a function that asks each (title, table, query)."""
+def _counted(lake: Lake, table: str, rows_as: str, shape: Shape | None = None) -> list[Any]:
+    """Return the groups of a table by the summaries of its files: exact, without a scan."""
+    told = []
+    for row in summary.of_table(lake, table):
+        group = {name: row[name] for name in summary.COUNTED[table].by}
+        measures = {name: row[name] for name in summary.COUNTED[table].measures}
+        shown = measures if shape is None else shape(row)
+        told.append(group | {rows_as: row[summary.ROWS]} | shown)
+    return told
 
-    def ask(lake: Lake) -> tuple[Section, ...]:
-        return tuple(section(title, query(lake, table, sql)) for title, table, sql in wanted)
 
-    return ask
+def _with_distinct(lake: Lake, table: str, rows_as: str, told: list[Any], **of: str) -> list[Any]:
+    """Add the number of distinct values of some columns, where the table is small enough."""
+    by = summary.COUNTED[table].by
+    small = sum(row[rows_as] for row in told) <= SCANNED_ROWS
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    if small and told:
+        counts = ", ".join(f"count(DISTINCT {column}) AS {name}" for name, column in of.items())
+        groups = ", ".join(by)
+        sql = f"SELECT {groups}, {counts} FROM {table} GROUP BY {groups}"  # noqa: S608 - our names
+        for row in query(lake, table, sql):
+            found[tuple(row[name] for name in by)] = {name: row[name] for name in of}
+    none = dict.fromkeys(of)
+    return [row | found.get(tuple(row[name] for name in by), none) for row in told]
+
+
+def _items(lake: Lake) -> tuple[Section, ...]:
+    return (section("Items by collection and outcome", _counted(lake, "items", "items")),)
+
+
+def _scenes(lake: Lake) -> tuple[Section, ...]:
+    tiles = {row["sensor"]: row[summary.ROWS] for row in summary.of_table(lake, "tiles")}
+
+    def shape(row: dict[str, Any]) -> dict[str, Any]:
+        rows = row[summary.ROWS]
+        shown = {"tiles": tiles.get(row["sensor"])}
+        shown |= {name: row[name] for name in ("first", "last", "west", "south", "east", "north")}
+        unknown = {f"{name}_unknown": rows - row[f"{name}_known"] for name in ("cloud", "snow")}
+        return shown | unknown
+
+    told = _counted(lake, "scenes", "scenes", shape)
+    told = _with_distinct(lake, "scenes", "scenes", told, footprints="footprint_id")
+    return (section("Scenes by sensor", told),)
+
+
+def _tiles(lake: Lake) -> tuple[Section, ...]:
+    met = _counted(lake, "tile_pairs", "tile_pairs")
+    return (
+        section("Tiles by sensor", _counted(lake, "tiles", "tiles")),
+        section("Tile pairs by sensors", met),
+    )
+
+
+def _gaps(row: dict[str, Any]) -> dict[str, Any]:
+    return {f"gap_{which}_d": _over(row[f"gap_{which}_s"], DAY_S) for which in ("min", "max")}
+
+
+def _over(value: float | None, by: float) -> float | None:
+    return None if value is None or by == 0 else value / by
+
+
+def _pairs(lake: Lake) -> tuple[Section, ...]:
+    def shape(row: dict[str, Any]) -> dict[str, Any]:
+        return _gaps(row) | {"overlap_mean": _over(row["overlap_sum"], row[summary.ROWS])}
+
+    told = _counted(lake, "pairs", "pairs", shape)
+    of = {"lr_scenes": "lr_scene_id", "hr_scenes": "hr_scene_id"}
+    return (section("Pairs by rule", _with_distinct(lake, "pairs", "pairs", told, **of)),)
+
+
+def _sites(lake: Lake) -> tuple[Section, ...]:
+    return (
+        section("Sites by size and zone", _counted(lake, "sites", "sites")),
+        section("Land-cover rows by layer", _counted(lake, "site_cover", "rows")),
+    )
+
+
+def _candidates(lake: Lake) -> tuple[Section, ...]:
+    return (
+        section("Candidates by verdict", _counted(lake, "candidates", "candidates"), most=500),
+        section("Sites found and drawn", _counted(lake, "draws", "tile_pairs")),
+    )
+
+
+def _manifest(lake: Lake) -> tuple[Section, ...]:
+    told = _counted(lake, "manifest", "rows", _gaps)
+    told = _with_distinct(lake, "manifest", "rows", told, blocks="block", zones="epsg")
+    return (
+        section("Manifests", query(lake, "manifests", _MANIFESTS)),
+        section("Rows by role, split and stratum", told),
+    )
+
+
+def _samples(lake: Lake) -> Section:
+    def shape(row: dict[str, Any]) -> dict[str, Any]:
+        rows = row[summary.ROWS]
+        return {
+            "replaced": row["replaced"],
+            "lr_clear_mean": _over(row["lr_clear_sum"], rows),
+            "hr_clear_mean": _over(row["hr_clear_sum"], rows),
+            "correlation_mean": _over(row["correlation_sum"], row["correlation_known"]),
+        }
+
+    return section("Samples by cube", _counted(lake, "samples", "samples", shape))
+
+
+def _cubes(lake: Lake) -> tuple[Section, ...]:
+    return section("Shard groups by split", query(lake, "shards", _SHARDS)), _samples(lake)
 
 
 def _named(pairs: list[tuple[str, int]] | None) -> str:
@@ -101,19 +177,50 @@ def _seconds(row: dict[str, Any]) -> float | None:
     return round(took, 1)
 
 
+def _lake_tables(lake: Lake) -> tuple[Section, ...]:
+    told = []
+    for table, version in sorted(lake.versions.items()):
+        files = ledger.files_of(lake.root, table, version)
+        told.append(
+            {
+                "table": table,
+                "version": version,
+                "rows": ledger.row_count(lake.root, table, version),
+                "files": len(files),
+                "bytes": sum(files.values()),
+                "path": str(tables.table_path(lake.root, table)),
+            }
+        )
+    return (section("Tables at their committed versions", told),)
+
+
+def _commits(lake: Lake) -> tuple[Section, ...]:
+    rows = sorted(lake.arrow("commits").to_pylist(), key=lambda row: row["seq"], reverse=True)
+    told = [
+        {
+            "seq": row["seq"],
+            "stage": row["stage"],
+            "run_id": row["run_id"],
+            "committed": moment(row["committed_at"].replace(microsecond=0)),
+            "versions": _named(row["versions"]),
+        }
+        for row in rows
+    ]
+    return (section("Commits, the latest first", told),)
+
+
 _NOUNS: dict[str, Callable[[Lake], tuple[Section, ...]]] = {
-    "items": _tables(("Items by collection and outcome", "items", _ITEMS)),
-    "scenes": _tables(("Scenes by sensor", "scenes", _SCENES)),
-    "tiles": _tables(("Tiles by sensor", "tiles", _TILES)),
-    "pairs": _tables(("Pairs by rule", "pairs", _PAIRS)),
-    "manifest": _tables(
-        ("Manifests", "manifests", _MANIFESTS),
-        ("Rows by role, split and stratum", "manifest", _MANIFEST),
-    ),
-    "cubes": _tables(
-        ("Shard groups by split", "shards", _SHARDS), ("Samples by cube", "samples", _SAMPLES)
-    ),
+    "items": _items,
+    "scenes": _scenes,
+    "tiles": _tiles,
+    "pairs": _pairs,
+    "sites": _sites,
+    "candidates": _candidates,
+    "manifest": _manifest,
+    "cubes": _cubes,
+    "tables": _lake_tables,
     "runs": _runs,
+    "commits": _commits,
 }
 
 NOUNS = tuple(_NOUNS)

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -173,3 +174,42 @@ def test_of_many_that_find_a_dead_holder_each_gets_the_lock_alone(tmp_path: Path
         for (_, ended), (began, _) in pairwise(spans):
             assert ended <= began, "two held one lock"
         assert files(root) == []
+
+
+HOLDER_WITH_A_JVM = """
+import os, subprocess, sys, time
+from pathlib import Path
+import psutil
+from geosr_lake.lake.locks import DRIVER_VARIABLE, driver_mark, lock
+
+mark = {DRIVER_VARIABLE: driver_mark(psutil.Process())}
+with lock(Path(sys.argv[1]), "scenes"):
+    child = subprocess.Popen([sys.argv[2], sys.argv[3]], env=os.environ | mark)
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_of_a_dead_process_is_broken_after_its_jvm(tmp_path: Path) -> None:
+    """The JVM of a killed process may end a write that it had begun."""
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    java = tmp_path / "java"
+    shutil.copy(sleep, java)
+    root = tmp_path / "lake"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER_WITH_A_JVM, str(root), str(java), "2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    jvm = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert jvm.is_running()
+    said: list[str] = []
+    with lock(root, "scenes", tell=said.append):
+        assert not jvm.is_running() or jvm.status() == psutil.STATUS_ZOMBIE
+    assert ["is broken" in sentence for sentence in said] == [True]
