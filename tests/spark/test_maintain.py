@@ -147,6 +147,7 @@ def test_rows_of_a_killed_run_are_left_to_its_stage(old: Lake) -> None:
 def test_a_run_that_was_cut_off_is_taken_on(old: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compacted versions that no commit names hold the same rows: no stage puts them back."""
     before = rows(old, "pairs")
+    upgrade_lake(old)  # commits too
 
     def cut_off(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
