@@ -13,7 +13,7 @@ from geosr_lake.archives import footprints, landsat, modis, naip, sentinel2
 from geosr_lake.archives.facts import Facts
 from geosr_lake.archives.footprints import Footprint
 from geosr_lake.archives.item import Item, archive_of, read_frame
-from geosr_lake.archives.reasons import KEPT, REASONS, Rejected
+from geosr_lake.archives.reasons import DEPRECATED, KEPT, REASONS, WITHDRAWN, Rejected
 from geosr_lake.archives.record import MAX_RAW_KEPT, Record
 from geosr_lake.redact import redact
 
@@ -137,6 +137,8 @@ def _row(draft: _Draft) -> dict[str, Any]:
         "assets": sorted(facts.assets.items()),
         "licence": facts.licence,
     }
+    if item is not None and item.prop("deprecated") is True:  # the version extension of STAC
+        row |= {"outcome": WITHDRAWN, "reason": DEPRECATED}
     row["content_hash"] = _content_hash(row)
     row["footprint_wkb"] = footprint.wkb
     return row | _names(item, facts.version.archive)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["kept", "unsupported", "quarantined"]
+Outcome = Literal["kept", "unsupported", "quarantined", "withdrawn"]
 
 KEPT: Outcome = "kept"
 UNSUPPORTED: Outcome = "unsupported"
 QUARANTINED: Outcome = "quarantined"
+WITHDRAWN: Outcome = "withdrawn"
+DEPRECATED = "deprecated"
+BY_USER = "withdrawn_by_user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,8 @@ class Reason:
 
     Attributes:
         code: As `items.reason` has it; does not change once it was released.
-        outcome: `unsupported` (nothing is wrong with the item) or `quarantined` (something is).
+        outcome: `unsupported` (nothing is wrong with the item), `quarantined` (something is) or
+            `withdrawn` (it, and its older versions, no longer count).
         says: What it means, one clause.
     """
 
@@ -57,10 +61,18 @@ _QUARANTINED = {
     "cloud_out_of_range": "the cloud cover is no number from 0 to 100",
     "snow_out_of_range": "the snow cover is no number from 0 to 100",
 }
+_WITHDRAWN = {
+    DEPRECATED: "the archive says that the item is deprecated",
+    BY_USER: "it was withdrawn by `geosr scenes withdraw`",
+}
 
 REASONS: dict[str, Reason] = {
     code: Reason(code, outcome, says)
-    for outcome, group in ((UNSUPPORTED, _UNSUPPORTED), (QUARANTINED, _QUARANTINED))
+    for outcome, group in (
+        (UNSUPPORTED, _UNSUPPORTED),
+        (QUARANTINED, _QUARANTINED),
+        (WITHDRAWN, _WITHDRAWN),
+    )
     for code, says in group.items()
 }
 """Every reason by its code."""

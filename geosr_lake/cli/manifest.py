@@ -60,6 +60,11 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
         for stratum, counts in summary.strata.items()
         if counts["samples"] < counts["asked"]
     ]
+    if summary.pairs_outdated:
+        said.append(
+            "The pairs are older than the lake's scenes: `geosr pairs build` with the same recipe "
+            "brings them up to date, then build the manifest again."
+        )
     empty = [split for split, counts in summary.splits.items() if not counts["samples"]]
     if summary.samples and empty:
         said.append(f"No block holds samples of {' and '.join(empty)}: see select.block_deg.")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Read STAC items into the lake.", no_args_is_help=True)
 
 MAX_FILES_SHOWN = 20
-_COUNTS = ("read", "kept", "repeated", "unsupported", "quarantined")
+_COUNTS = ("read", "kept", "repeated", "unsupported", "quarantined", "withdrawn")
 
 
 @app.callback()
@@ -60,6 +60,7 @@ def _show(summary: "IngestSummary") -> None:
         **{f"{sensor} scenes": number for sensor, number in summary.scenes_by_sensor.items()},
         "scenes in all": summary.scenes,
         "superseded items": summary.superseded,
+        "withdrawn items": summary.taken_out,
         "tiles": summary.tiles,
         "groups derived anew": summary.groups_derived,
     }
@@ -189,4 +190,53 @@ def _ingest_files(sources: list[str], lake: str, wait: float, *, as_json: bool) 
             as_json=as_json,
             show=lambda: _show(summary),
             next_step=_next(summary.scenes_by_sensor.keys(), lake),
+        )
+
+
+@app.command()
+def withdraw(
+    lake: LakeOption,
+    item_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ITEM_ID...", help="Ids as the archive has them.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="LIST", help="A file with an id a line.")
+    ] = None,
+    archive: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only items of this archive.")
+    ] = None,
+    collection: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only items of this collection.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take items out of the lake: their scenes fall back to other items, or go.
+
+    Items stay in the table `items`; the same item again does not come back, a newer version does.
+
+    Example: `geosr scenes withdraw co_m_4110264_sw_13_060_20220827 --lake my_lake`
+    """
+    again = shlex.join(["geosr", "scenes", "withdraw", *(item_ids or []), "--lake", lake])
+    with exit_codes(again):
+        from dataclasses import asdict
+
+        from geosr_lake.errors import UsageError
+        from geosr_lake.lake import Lake
+        from geosr_lake.scenes.withdraw import withdraw as withdraw_items
+
+        listed = file.read_text().split() if file is not None else []
+        ids = [*(item_ids or []), *listed]
+        if not ids:
+            raise UsageError("No item is named", next_step="Give ids, or --file LIST.")
+        opened = Lake.open(lake, tell=say)
+        with progress_bar() as progress:
+            summary = withdraw_items(
+                opened, ids, archive=archive, collection=collection, progress=progress
+            )
+        held = {k: v for k, v in asdict(summary).items() if k != "run_id"}
+        report(
+            summary,
+            as_json=as_json,
+            show=lambda: print_counts("Withdrawn", held),
+            next_step=shlex.join(["geosr", "pairs", "build", "--recipe", "RECIPE", "--lake", lake]),
         )

@@ -24,6 +24,15 @@ _ACTIONS = (
 )
 
 
+PAIRS_RESULT = 1
+"""Goes up when the same scenes give other pairs than before: then all are found again."""
+
+
+def pairs_of(rule_id: str) -> str:
+    """Return how `mark` names the rows of a pair rule."""
+    return f"pairs-{PAIRS_RESULT}-{rule_id}"
+
+
 def mark(root: Root, source: str, what: str) -> str:
     """Return the transaction under which rows made from `source` are written.
 

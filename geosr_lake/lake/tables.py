@@ -191,6 +191,7 @@ def upsert(
     frame: "DataFrame",
     *,
     within: "DataFrame | None" = None,
+    where: str | None = None,
 ) -> None:
     """Make the table hold `frame`'s rows, by the contract's key.
 
@@ -199,6 +200,7 @@ def upsert(
     Args:
         within: Distinct values of some columns of the table (say, groups that were derived
             anew). Rows of the table with these values whose key `frame` lacks are deleted.
+        where: As at `apply`; it also holds for the rows that stay as they are.
     """
     from pyspark.sql import functions as f
 
@@ -209,6 +211,8 @@ def upsert(
     path = table_path(root, table)
     key = list(terms.key)
     source, target = checked(frame, terms), spark.read.format("delta").load(path)
+    if where is not None:
+        target = target.alias("t").where(where)
     equal = " AND ".join(
         f"{_comparable('t', c.name, c.type)} <=> {_comparable('s', c.name, c.type)}"
         for c in terms.columns
@@ -224,7 +228,7 @@ def upsert(
     changes = changes.persist()
     try:
         if not changes.isEmpty():
-            apply(spark, root, table, changes)
+            apply(spark, root, table, changes, where=where)
     finally:
         changes.unpersist()
 

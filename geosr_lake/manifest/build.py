@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geosr_lake.errors import IncompleteError
-from geosr_lake.lake import Lake, Progress
+from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest import candidates as steps
@@ -101,6 +101,7 @@ def build(
             funnel=draft.funnel,
             strata=by_stratum(rows, asked),
             splits=by_split(rows),
+            pairs_outdated=_outdated(lake, recipe),
         )
         run.counts = summary.counts
         run.reasons = {step.rule: step.n_dropped for step in summary.funnel if step.n_dropped}
@@ -154,6 +155,16 @@ def _served(lake: Lake, recipe: Recipe) -> "DataFrame":
         where=str(lake.root),
         next_step="Run `geosr pairs build --recipe RECIPE` with the same recipe first.",
     )
+
+
+def _outdated(lake: Lake, recipe: Recipe) -> bool:
+    """Tell whether scenes came, changed or went since the pairs were made, if that is known."""
+    pairs, scenes = (lake.versions.get(table) for table in ("pairs", "scenes"))
+    what = changes.pairs_of(recipe.pairs.rule_id)
+    since = changes.made_from(lake.root, "pairs", "scenes", what, pairs)
+    if since is None or scenes is None:
+        return False
+    return changes.between(lake.spark, lake.root, "scenes", since, scenes) != {}
 
 
 def _draws(served: "DataFrame", found: "DataFrame") -> "DataFrame":

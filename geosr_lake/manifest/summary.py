@@ -40,6 +40,7 @@ class ManifestSummary:
             and reserves together.
         strata: For each stratum ``asked``, ``samples``, ``reserves_asked`` and ``reserves``.
         splits: For each split ``blocks``, ``samples``, ``reserves`` and samples by stratum.
+        pairs_outdated: True if scenes came, changed or went since the pairs were made.
     """
 
     manifest_id: str
@@ -56,6 +57,7 @@ class ManifestSummary:
     funnel: tuple[FunnelStep, ...]
     strata: dict[str, dict[str, int]]
     splits: dict[str, dict[str, int]]
+    pairs_outdated: bool = False
 
     @property
     def counts(self) -> dict[str, int]:

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-RESULT_VERSION = 1
-"""Goes up when the same scenes give other pairs than before: then all are found again."""
-
-
 @dataclass(frozen=True)
 class PairsSummary:
     """What a build did.
@@ -193,20 +189,18 @@ def build(
     return summary
 
 
-def _what(rule: PairRule) -> str:
-    return f"pairs-{RESULT_VERSION}-{rule.rule_id}"
-
-
 def made_from(lake: Lake, rule: PairRule) -> int | None:
     """Return the version of `scenes` that the newest pairs of a rule were made from.
 
     The newest, committed or not: what a killed run wrote is whole and is taken on.
     """
-    return changes.made_from(lake.root, "pairs", "scenes", _what(rule))
+    return changes.made_from(lake.root, "pairs", "scenes", changes.pairs_of(rule.rule_id))
 
 
 def _txn(lake: Lake, rule: PairRule) -> Txn:
-    return Txn(changes.mark(lake.root, "scenes", _what(rule)), lake.versions["scenes"])
+    return Txn(
+        changes.mark(lake.root, "scenes", changes.pairs_of(rule.rule_id)), lake.versions["scenes"]
+    )
 
 
 def _grown(

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from geosr_lake.lake import Lake, ledger
+from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.lake.frames import from_arrow
-from geosr_lake.lake.tables import replace
 from geosr_lake.pairs.space import meet
 
 if TYPE_CHECKING:
@@ -121,5 +120,5 @@ def grow(lake: Lake, lr_sensor: str, hr_sensor: str) -> TilePairs:
         for name, value in sensors.items():
             named = named.append_column(name, pa.array([value] * len(rows), pa.string()))
         frame = from_arrow(lake.spark, named)
-        replace(lake.spark, lake.root, "tile_pairs", frame, where=sensors)
+        tables.replace(lake.spark, lake.root, "tile_pairs", frame, where=sensors)
     return TilePairs(rows.select(["lr_tile", "hr_tile"]), len(new))

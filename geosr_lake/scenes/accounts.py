@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from geosr_lake.archives.reasons import KEPT, QUARANTINED, UNSUPPORTED
+from geosr_lake.archives.reasons import KEPT, QUARANTINED, UNSUPPORTED, WITHDRAWN
 from geosr_lake.errors import GeoSRError
 
 REPEATED = "repeated"
 READ = "read"
-STATUSES = (KEPT, REPEATED, UNSUPPORTED, QUARANTINED)
+STATUSES = (KEPT, REPEATED, UNSUPPORTED, QUARANTINED, WITHDRAWN)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class FileCounts:
         repeated: Items that the lake had, or that came before in the same run; not stored again.
         unsupported: New items that are sound but of no use here.
         quarantined: New items with something wrong.
-        reasons: Unsupported and quarantined items by reason.
+        reasons: Unsupported, quarantined and withdrawn items by reason.
+        withdrawn: New items that are deprecated: they take out their older versions.
     """
 
     path: str
@@ -32,6 +33,7 @@ class FileCounts:
     unsupported: int
     quarantined: int
     reasons: Mapping[str, int] = field(default_factory=dict)
+    withdrawn: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def by_file(tallies: Iterable[Tally]) -> tuple[FileCounts, ...]:
     for tally in tallies:
         of_file = counts.setdefault(tally.path, dict.fromkeys((READ, *STATUSES), 0))
         of_file[tally.status] += tally.rows
-        if tally.status in (UNSUPPORTED, QUARANTINED) and tally.reason:
+        if tally.status not in (KEPT, REPEATED, READ) and tally.reason:
             of_reason = reasons.setdefault(tally.path, {})
             of_reason[tally.reason] = of_reason.get(tally.reason, 0) + tally.rows
     files = tuple(
@@ -63,18 +65,19 @@ def by_file(tallies: Iterable[Tally]) -> tuple[FileCounts, ...]:
         for path in sorted(counts)
     )
     for of in files:
-        became = of.kept + of.repeated + of.unsupported + of.quarantined
+        became = of.kept + of.repeated + of.unsupported + of.quarantined + of.withdrawn
         _must_hold(of.read, became, "records read and records accounted for", of.path)
     return files
 
 
-def check_lake(kept: int, scenes: int, superseded: int, where: str) -> None:
-    """Check that every kept item of the lake is a scene's best or one of its others.
+def check_lake(kept: int, scenes: int, superseded: int, where: str, *, taken_out: int = 0) -> None:
+    """Check that every kept item is a scene's best, one of its others, or was withdrawn.
 
     Raises:
         GeoSRError: If not: a bug, not bad input.
     """
-    _must_hold(kept, scenes + superseded, "kept items and items in scenes", where)
+    what = "kept items and items in scenes" + (" or withdrawn" if taken_out else "")
+    _must_hold(kept, scenes + superseded + taken_out, what, where)
 
 
 def _must_hold(left: int, right: int, what: str, where: str) -> None:

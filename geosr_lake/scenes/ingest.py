@@ -4,34 +4,24 @@ The stage rolls forward. Items are appended once and stay; scenes and tiles are 
 for the groups that new items touch and for those that a killed run left beyond the last commit.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from geosr_lake.archives import find_files, plan_units
 from geosr_lake.archives.reasons import KEPT
 from geosr_lake.lake import Lake, Progress, tables
 from geosr_lake.lake.contracts import contract
-from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.progress import Silent
-from geosr_lake.scenes import accounts, derive, tiles
+from geosr_lake.scenes import accounts
 from geosr_lake.scenes.accounts import REPEATED, FileCounts, Tally
+from geosr_lake.scenes.derivation import alive, cached, derive_pending, withdrawals
 from geosr_lake.scenes.reading import records_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-Derivation = Callable[[pa.Table, pa.Schema], pa.Table]
-"""A pure function from the rows of whole groups to rows of a table with the given columns."""
-
-GROUPS_A_TASK = 8192
-"""Groups, or tiles, that one call of a derivation gets."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +36,13 @@ class IngestSummary:
         repeated: Items that the lake had, or that came twice; not stored again.
         unsupported: New items that are sound but of no use here.
         quarantined: New items with something wrong.
-        reasons: Unsupported and quarantined items by reason.
+        withdrawn: New items that are deprecated: they take out their older versions.
+        reasons: Unsupported, quarantined and withdrawn items by reason.
         groups_derived: Groups whose scenes were derived anew.
         scenes: Scenes of the lake.
         scenes_by_sensor: Scenes of the lake by sensor.
         superseded: Items of the lake that show a scene which another item shows better.
+        taken_out: Items of the lake that a withdrawal has taken out.
         tiles: Tiles of the lake.
     """
 
@@ -67,6 +59,8 @@ class IngestSummary:
     scenes_by_sensor: dict[str, int]
     superseded: int
     tiles: int
+    withdrawn: int = 0
+    taken_out: int = 0
 
 
 def ingest(
@@ -119,9 +113,8 @@ def ingest_files(
         steps.start("Deriving scenes and tiles")
         groups = _derive(lake)
         steps.start("Checking the sums")
-        holds = _holdings(lake)
+        holds = check_sums(lake)
         summary = _summary(run.run_id, counts, groups, holds)
-        accounts.check_lake(holds.kept, summary.scenes, summary.superseded, str(lake.root))
         run.counts = {
             name: value for name, value in asdict(summary).items() if isinstance(value, int)
         }
@@ -140,7 +133,7 @@ def _add_items(
 
     units = plan_units([Path(file) for file in files])
     records = _named(records_frame(lake.spark, units), names)
-    with _cached(_with_status(lake, records)) as rows:
+    with cached(_with_status(lake, records)) as rows:
         tallies, digest = _count(rows)
         empty = [Tally(names.get(file, file), KEPT, None, 0) for file in files]
         counts = accounts.by_file([*empty, *tallies])
@@ -219,92 +212,59 @@ def _count(rows: "DataFrame") -> tuple[list[Tally], str]:
 
 
 def _derive(lake: Lake) -> int:
-    """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
-    from pyspark.sql import functions as f
-
-    live = lake.live("items").where(f.col("outcome") == KEPT)
-    pending = _pending_runs(lake)
-    if not pending:
-        return 0
-    spark, root = lake.spark, lake.root
-    touched = live.where(f.col("run_id").isin(pending)).select("group_key").distinct()
-    with _cached(touched) as groups:
-        if not (number := groups.count()):
-            return 0
-        items = live.join(groups, "group_key", "left_semi").select(*derive.ITEM_COLUMNS)
-        found = _mapped(items, ["group_key"], "scenes", derive.derive, number)
-        with _cached(found) as scenes:
-            tables.upsert(spark, root, "scenes", scenes, within=groups)
-            changed = scenes.select("sensor", "tile").distinct()
-            is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
-            members = (
-                lake.live("scenes")
-                .join(changed, ["sensor", "tile"], "left_semi")
-                .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
-                .select(*tiles.SCENE_COLUMNS)
-            )
-            extents = _mapped(members, ["sensor", "tile"], "tiles", tiles.derive, number)
-            tables.upsert(spark, root, "tiles", extents)
-    return number
-
-
-def _pending_runs(lake: Lake) -> list[str]:
-    """Return the runs whose items no commit holds yet: this one's, and those of killed ones.
-
-    A run appends its items at once, so a run is in the committed version or not at all.
-    """
-    live = lake.live("items").select("run_id").distinct()
-    committed = lake.df("items").select("run_id").distinct()
-    return [row["run_id"] for row in live.join(committed, "run_id", "left_anti").collect()]
-
-
-def _mapped(
-    rows: "DataFrame", keys: list[str], table: str, function: Derivation, groups: int
-) -> "DataFrame":
-    """Map a pure function over `rows` so that rows with equal `keys` come in one call."""
-    from pyspark.sql import functions as f
-
-    spark = rows.sparkSession
-    tasks = max(spark.sparkContext.defaultParallelism, -(-groups // GROUPS_A_TASK))
-    call = partial(_call, function=function, table=table)
-    bucket = f.pmod(f.hash(*keys), f.lit(tasks)).alias("bucket")
-    return rows.groupBy(bucket).applyInArrow(call, tables.schema(table))
-
-
-def _call(rows: pa.Table, *, function: Derivation, table: str) -> pa.Table:
-    return function(rows, arrow_schema(table))
+    return derive_pending(lake)
 
 
 @dataclass(frozen=True)
-class _Holdings:
-    """What the lake holds."""
+class Holdings:
+    """What the lake holds: kept items, scenes by sensor, superseded and withdrawn items, tiles."""
 
     kept: int
     scenes: dict[str, int]
     superseded: int
+    taken_out: int
     tiles: int
 
 
-def _holdings(lake: Lake) -> _Holdings:
+def check_sums(lake: Lake) -> Holdings:
+    """Return what the lake holds.
+
+    Raises:
+        GeoSRError: If a kept item is neither in a scene nor withdrawn, which is a bug.
+    """
+    holds = _holdings(lake)
+    accounts.check_lake(
+        holds.kept,
+        sum(holds.scenes.values()),
+        holds.superseded,
+        str(lake.root),
+        taken_out=holds.taken_out,
+    )
+    return holds
+
+
+def _holdings(lake: Lake) -> Holdings:
     from pyspark.sql import functions as f
 
     kept = lake.live("items").where(f.col("outcome") == KEPT).count()
+    taken_out = kept - alive(lake).count() if not withdrawals(lake).isEmpty() else 0
     by_sensor = (
         lake.live("scenes")
         .groupBy("sensor")
         .agg(f.count("*").alias("scenes"), f.sum(f.size("superseded")).alias("superseded"))
         .collect()
     )
-    return _Holdings(
+    return Holdings(
         kept=kept,
         scenes={row["sensor"]: row["scenes"] for row in sorted(by_sensor)},
         superseded=sum(row["superseded"] for row in by_sensor),
+        taken_out=taken_out,
         tiles=lake.live("tiles").count(),
     )
 
 
 def _summary(
-    run_id: str, counts: tuple[FileCounts, ...], groups: int, holds: _Holdings
+    run_id: str, counts: tuple[FileCounts, ...], groups: int, holds: Holdings
 ) -> IngestSummary:
     reasons: dict[str, int] = {}
     for of_file in counts:
@@ -318,20 +278,12 @@ def _summary(
         repeated=sum(c.repeated for c in counts),
         unsupported=sum(c.unsupported for c in counts),
         quarantined=sum(c.quarantined for c in counts),
+        withdrawn=sum(c.withdrawn for c in counts),
         reasons=dict(sorted(reasons.items())),
         groups_derived=groups,
         scenes=sum(holds.scenes.values()),
         scenes_by_sensor=holds.scenes,
         superseded=holds.superseded,
+        taken_out=holds.taken_out,
         tiles=holds.tiles,
     )
-
-
-@contextmanager
-def _cached(frame: "DataFrame") -> Iterator["DataFrame"]:
-    """Keep a frame for the length of the block: it is computed once."""
-    frame.persist()
-    try:
-        yield frame
-    finally:
-        frame.unpersist()

@@ -226,7 +226,7 @@ class _Run:
 
     def _add(self, ingested: IngestSummary) -> None:
         of = self.summary
-        for name in ("read", "kept", "repeated", "unsupported", "quarantined"):
+        for name in ("read", "kept", "repeated", "unsupported", "quarantined", "withdrawn"):
             of.counts[name] = of.counts.get(name, 0) + getattr(ingested, name)
         for reason, number in ingested.reasons.items():
             of.reasons[reason] = of.reasons.get(reason, 0) + number
