@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-train test test-all bench lint format lock docs clean python java
+.PHONY: services help demo demo-train test test-all bench lint format lock docs clean python java
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +37,9 @@ test-all: java $(VENV)/dev.stamp ## Run all tests
 bench: java $(VENV)/dev.stamp ## Run the benchmarks
 	set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; done
+
+services: ## Install what the tests of live archives need: PostgreSQL with PostGIS
+	@sh requirements/services.sh
 
 lint: $(VENV)/dev.stamp ## Check format, style and types
 	$(BIN)/ruff format --check .

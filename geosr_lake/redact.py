@@ -49,7 +49,19 @@ _BARE = re.compile(
     r"\b((?:bearer|basic|sharedaccesssignature)\s+)([\w.~+/=%&-]{8,})", re.IGNORECASE
 )
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^/\s\"'@?#]+)@", re.IGNORECASE)
-_LEFT = re.compile(rf"[?&;#](?:{_SECRET_NAMES})=", re.IGNORECASE)
+SIGNED_HREF = (
+    "(?i)[?&;#]("
+    + "|".join(
+        [
+            *sorted(SECRET_PARAMETERS, key=lambda name: (-len(name), name)),
+            *(f"{prefix}[a-z-]+" for prefix in SECRET_PREFIXES),
+        ]
+    )
+    + ")="
+)
+"""What shows that a link is signed, as a pattern that Java reads as Python does and that needs no
+escapes: the constraints of the tables hold it too, and `unsigned` leaves nothing that it finds."""
+_LEFT = re.compile(SIGNED_HREF)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 

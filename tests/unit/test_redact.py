@@ -8,7 +8,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geosr_lake.lake.contracts import contract
-from geosr_lake.redact import SECRET_PARAMETERS, redact, unsigned
+from geosr_lake.redact import (
+    SECRET_PARAMETERS,
+    SIGNED_HREF,
+    redact,
+    unsigned,
+    without_secrets,
+)
 
 CANARY = "CANARY-7d1f"
 AZURE = (
@@ -53,12 +59,49 @@ def test_what_only_looks_like_a_query_ends_before_the_secret() -> None:
     assert CANARY not in unsigned(f"https://[broken/a?sig={CANARY}")
 
 
-def _gate() -> re.Pattern[str]:
-    """The pattern of the constraint on `items`, which Java reads as Python does."""
-    text = contract("items").constraints["hrefs_unsigned"]
+def _gate(table: str = "items", name: str = "hrefs_unsigned") -> re.Pattern[str]:
+    """The pattern of a constraint on links, which Java reads as Python does."""
+    text = contract(table).constraints[name]
     found = re.search(r"RLIKE '(.*)'", text)
     assert found is not None
     return re.compile(found[1])
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ("items", "hrefs_unsigned"),
+        ("scenes", "hrefs_unsigned"),
+        ("scenes", "other_hrefs_unsigned"),
+    ],
+)
+def test_the_tables_gates_are_the_one_definition(table: str, name: str) -> None:
+    """Who adds a parameter writes the pattern into both schemas and raises their versions."""
+    assert _gate(table, name).pattern == SIGNED_HREF
+
+
+def test_a_document_loses_its_secrets_wherever_they_are() -> None:
+    item = {
+        "id": "x",
+        "properties": {"title": f"see https://h/a?sig={CANARY} there", "sp": "kept", "n": 3},
+        "assets": {
+            "a": {
+                "href": AZURE,
+                "alternate": {"s3": {"href": AMAZON}},
+                "xarray:storage_options": {"account_name": "pc", "credential": CANARY},
+                "table:storage_options": {"sas_token": CANARY, "account_key": CANARY},
+                "msft:token": CANARY,
+                "file:values": [{"href": f"rel/b.tif?token={CANARY}"}],
+            }
+        },
+    }
+    clean = without_secrets(item)
+    assert CANARY not in json.dumps(clean)
+    assert clean["properties"]["sp"] == "kept"
+    assert clean["assets"]["a"]["href"] == unsigned(AZURE)
+    assert clean["assets"]["a"]["xarray:storage_options"] == {"account_name": "pc"}
+    assert clean["assets"]["a"]["file:values"] == [{"href": "rel/b.tif"}]
+    assert without_secrets(clean) == clean
 
 
 @given(
