@@ -17,6 +17,7 @@ from geosr_lake.cli import (
     recipe,
     report,
     scenes,
+    sql,
     train,
 )
 
@@ -37,7 +38,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(lake.app, name="lake")
 app.command()(train.train)
 app.command()(demo.demo)
-app.command()(query.sql)
+app.command()(sql.sql)
 app.command()(query.explain)
 app.command()(query.inspect)
 app.command()(report.report)

@@ -1,24 +1,27 @@
 """Commits: the rows that say which versions of all tables belong together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from geosr_lake.errors import ContractError
 from geosr_lake.lake import ledger
 from geosr_lake.lake.contracts import LAKE_VERSION, contracts, stage_tables
 from geosr_lake.lake.locks import lock
+from geosr_lake.lake.moments import Commit, check_layout
 from geosr_lake.lake.place import Root
 
 _COMMIT_WAIT_S = 60.0
 
 
-@dataclass(frozen=True)
-class Commit:
-    """One row of `commits`; `versions` maps every table that exists to its Delta version."""
+def history(root: Root) -> list[Commit]:
+    """Return every commit of the lake at `root`, the oldest first.
 
-    seq: int
-    versions: dict[str, int]
+    Raises:
+        ContractError: If the lake has a newer layout than this code knows.
+    """
+    rows = sorted(ledger.read(root, "commits").to_pylist(), key=lambda row: row["seq"])
+    if rows:
+        check_layout(rows[-1]["lake_version"], root)
+    return [Commit(row["seq"], dict(row["versions"]), row["committed_at"]) for row in rows]
 
 
 def latest(root: Root) -> Commit | None:
@@ -27,18 +30,8 @@ def latest(root: Root) -> Commit | None:
     Raises:
         ContractError: If the lake has a newer layout than this code knows.
     """
-    rows = ledger.read(root, "commits")
-    if rows.num_rows == 0:
-        return None
-    newest = max(rows.to_pylist(), key=lambda row: row["seq"])
-    if newest["lake_version"] > LAKE_VERSION:
-        raise ContractError(
-            f"This lake has layout {newest['lake_version']}, this geosr_lake knows layout "
-            f"{LAKE_VERSION}",
-            where=str(root),
-            next_step="Install the geosr_lake that wrote it, or a newer one.",
-        )
-    return Commit(newest["seq"], dict(newest["versions"]))
+    commits = history(root)
+    return commits[-1] if commits else None
 
 
 def record(
@@ -57,12 +50,12 @@ def record(
                 versions[table] = version
         if versions == (before.versions if before else {}):
             return None
-        after = Commit(before.seq + 1 if before else 0, versions)
+        after = Commit(before.seq + 1 if before else 0, versions, datetime.now(UTC))
         row = {
             "seq": after.seq,
             "stage": stage,
             "run_id": run_id,
-            "committed_at": datetime.now(UTC),
+            "committed_at": after.committed_at,
             "versions": list(after.versions.items()),
             "lake_version": LAKE_VERSION,
         }
@@ -91,10 +84,15 @@ def unfinished(root: Root, stage: str) -> dict[str, int | None]:
     }
 
 
-def pinned_versions(root: Root) -> dict[str, int]:
-    """Return the version at which each table is to be read; ledgers of the lake itself: latest."""
-    newest = latest(root)
-    versions = dict(newest.versions) if newest else {}
+def pinned_versions(root: Root, commit: Commit | None = None) -> dict[str, int]:
+    """Return the version at which each table is to be read; ledgers of the lake itself: latest.
+
+    Args:
+        root: The lake.
+        commit: The commit whose versions they are; None: the newest.
+    """
+    commit = commit or latest(root)
+    versions = dict(commit.versions) if commit else {}
     for table, terms in contracts().items():
         if terms.stage == "lake" and (now := ledger.version_of(root, table)) is not None:
             versions[table] = now

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import commits, ledger, runs, sql, summary, tables
-from geosr_lake.lake.contracts import contract, contracts, stage_tables
+from geosr_lake.lake import commits, ledger, moments, runs, sql, summary, tables
+from geosr_lake.lake.contracts import contract, stage_tables
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.place import Root, folder, place, root_of
 from geosr_lake.lake.runs import StageRun
@@ -117,6 +118,23 @@ class Lake:
         """Move to the newest commit."""
         self._versions = commits.pinned_versions(self.root)
 
+    def at(self, when: int | str | datetime) -> "Lake":
+        """Return this lake as a commit left it; it stays there until its `refresh`.
+
+        `commits` and `runs`, the lake's own ledgers, are as they are now.
+
+        Args:
+            when: The number of a commit (`seq` of `commits`), or a time (UTC where it names no
+                zone), which means the newest commit that is not after it; either may be text.
+
+        Raises:
+            UsageError: If there is no such commit.
+        """
+        other = Lake(self.root, tell=self._tell)
+        commit = moments.choose(commits.history(self.root), when)
+        other._versions = commits.pinned_versions(self.root, commit)
+        return other
+
     def df(self, table: str) -> "DataFrame":
         """Return `table` at its pinned version; without rows if there is none yet."""
         version = self._versions.get(contract(table).table)
@@ -143,13 +161,22 @@ class Lake:
             return schema.empty_table().select(columns or schema.names)
         return ledger.read(self.root, table, version, columns=columns, filters=filters)
 
-    def sql(self, query: str, args: dict[str, Any] | None = None) -> "DataFrame":
+    def sql(
+        self, query: str, args: dict[str, Any] | None = None, *, write: bool = False
+    ) -> "DataFrame":
         """Run one read-only query over the views; `args` fill named markers as ``:name``.
 
+        Args:
+            query: One statement.
+            args: Values of its markers.
+            write: Allow CREATE TEMP VIEW, and INSERT OVERWRITE DIRECTORY into a new folder outside
+                the lake. The lake's own tables are never written.
+
         Raises:
-            UsageError: If the query does not parse, or is not a query.
+            UsageError: If the query does not parse, or does what it may not.
         """
-        return sql.run(self.spark, {name: self.df(name) for name in contracts()}, query, args)
+        outside = self.root if write else None
+        return sql.run(self.spark, self.df, query, args, write_outside=outside)
 
     @contextmanager
     def stage(self, stage: str, verb: str) -> Iterator[StageRun]:

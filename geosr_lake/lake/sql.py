@@ -1,8 +1,17 @@
-"""Read-only SQL over the tables, as temporary views of their pinned versions."""
+"""SQL over the tables, as temporary views of their pinned versions: it reads, and no more."""
 
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from geosr_lake.errors import UsageError
+from geosr_lake.lake.contracts import contracts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -18,50 +27,186 @@ _READING = {
 }
 """Nodes of parsed plans of queries, by the name of their class."""
 
+_PRINTED = {"CTE": "UnresolvedWith"}
+"""Nodes whose printed name is not their class's."""
+
 
 def run(
     spark: "SparkSession",
-    views: "dict[str, DataFrame]",
+    frame: "Callable[[str], DataFrame]",
     query: str,
     args: dict[str, Any] | None = None,
+    *,
+    write_outside: Path | None = None,
 ) -> "DataFrame":
-    """Run `query` over `views`; Sedona's ``ST_`` functions are there.
+    """Run `query` over views of the tables it names; Sedona's ``ST_`` functions are there.
+
+    Args:
+        spark: The session.
+        frame: Returns a table by its name.
+        query: One statement.
+        args: Values of its named markers.
+        write_outside: None: nothing but a query runs. A lake's folder: temporary views may be made
+            too, and folders outside of it be written.
 
     Raises:
         UsageError: If the query does not parse, does not resolve, or would write or change
-            anything.
+            anything that it may not.
     """
     from pyspark.errors import AnalysisException, ParseException
 
+    known = sorted(contracts())
     try:
-        if not _is_query(spark, query):
-            raise UsageError("Only queries can be run here", next_step="Begin with SELECT or WITH.")
-        for name, frame in views.items():
-            frame.createOrReplaceTempView(name)
-        return spark.sql(query, args=args)
+        if not is_query(spark, query):
+            if write_outside is None:
+                raise UsageError(
+                    "Only queries can be run here", next_step="Begin with SELECT or WITH."
+                )
+            _check_write(spark, query, write_outside)
+        named = {word.lower() for word in re.findall(r"\w+", query)}
+        for name in known:
+            if name in named:
+                frame(name).createOrReplaceTempView(name)
+        with told():
+            return spark.sql(query, args=args)
     except (ParseException, AnalysisException) as error:
         raise UsageError(
             f"The query does not work: {_first_line(error)}",
-            next_step=f"Views: {', '.join(sorted(views))}.",
+            next_step=f"Views: {', '.join(known)}.",
         ) from error
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what fails while a query runs (a division by zero, a file that is gone) into words."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import AnalysisException, ParseException, PySparkException
+
+    try:
+        yield
+    except (ParseException, AnalysisException):
+        raise
+    except (PySparkException, Py4JJavaError) as error:
+        text = str(error)
+        if "FILE_NOT_EXIST" in text or "FileNotFoundException" in text:
+            raise UsageError(
+                "Files of this version have been removed", next_step="Name a later commit."
+            ) from error
+        condition = re.search(r"\[[A-Z_]+(\.[A-Z_]+)*\][^\n]*", text)
+        first = condition[0] if condition else _first_line(error)
+        raise UsageError(f"The query failed: {first}") from error
+
+
+def write_parquet(frame: "DataFrame", file: Path) -> int:
+    """Write the rows to one new file, a batch at a time; return how many they are.
+
+    Batches come one partition after the other, in the query's order, as Arrow streams: memory does
+    not grow with the rows. The file appears when it is whole.
+    """
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    schema = to_arrow_schema(frame.schema, timestamp_utc=True)
+    if len(set(schema.names)) < len(schema.names):
+        raise UsageError("Two columns have one name", next_step="Name them apart with AS.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial, rows = file.with_name(f".{file.name}.partial"), 0
+    try:
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for row in frame.mapInArrow(_as_streams, "stream binary").toLocalIterator():
+                table = pa.ipc.open_stream(bytes(row["stream"])).read_all().cast(schema)
+                writer.write_table(table)
+                rows += table.num_rows
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return rows
+
+
+def _as_streams(batches: "Iterable[pa.RecordBatch]") -> Iterator[pa.RecordBatch]:
+    """Return each batch as a row that holds it as an Arrow stream."""
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch)
+        yield pa.record_batch({"stream": pa.array([sink.getvalue().to_pybytes()], pa.binary())})
+
+
+def _check_write(spark: "SparkSession", text: str, root: Path) -> None:
+    """Raise unless the statement makes a temporary view or a new folder outside the lake."""
+    session: Any = spark._jsparkSession  # noqa: SLF001 - Spark's parser is in the JVM only
+    plan = session.sessionState().sqlParser().parsePlan(text)
+    kind, *below = _parsed_nodes(session, text)
+    if set(below) <= _READING:
+        if kind == "CreateViewCommand" and "Temp" in plan.viewType().toString():
+            return _check_view(plan.name().table())
+        if kind == "CreateTempViewUsing":
+            return _check_view(plan.tableIdent().table())
+        if kind == "InsertIntoDir" and plan.storage().locationUri().isDefined():
+            return _check_folder(plan.storage().locationUri().get().toString(), root)
+    raise UsageError(
+        "This may not be written here",
+        next_step="CREATE TEMP VIEW and INSERT OVERWRITE DIRECTORY outside the lake may.",
+    )
+
+
+def _check_view(name: str) -> None:
+    if name.lower() in contracts():
+        raise UsageError(f"{name} is a table of the lake", next_step="Take another name.")
+
+
+def _check_folder(uri: str, root: Path) -> None:
+    """Raise unless the folder is outside the lake and does not hold anything: Spark empties it."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file"):
+        if uri.startswith(str(root)):
+            raise UsageError("This is inside the lake", where=uri)
+        return
+    folder, lake = Path(unquote(parts.path)).resolve(), root.resolve()
+    if folder.is_relative_to(lake) or lake.is_relative_to(folder):
+        raise UsageError("This is inside the lake, or holds it", where=str(folder))
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UsageError("This is there already", where=str(folder), next_step="Name a new folder.")
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _is_query(spark: "SparkSession", text: str) -> bool:
+def is_query(spark: "SparkSession", text: str, args: dict[str, Any] | None = None) -> bool:
     """Tell whether the text parses to a plan of nodes that only read.
 
     Nodes are allowed by name: there is no one class for what writes (INSERT OVERWRITE DIRECTORY,
-    RESTORE and EXECUTE IMMEDIATE are no commands yet when they are parsed).
+    RESTORE and EXECUTE IMMEDIATE are no commands yet when they are parsed). Where the JVM is not
+    at hand (Spark Connect) the names are read off the plan that EXPLAIN prints, which runs nothing.
+
+    Raises:
+        ParseException: If the text does not parse.
     """
-    session: Any = spark._jsparkSession  # noqa: SLF001 - Spark's parser is in the JVM only
+    if (session := getattr(spark, "_jsparkSession", None)) is None:
+        return _explained_nodes(spark, text, args) <= _READING
+    return all(name in _READING for name in _parsed_nodes(session, text))
+
+
+def _parsed_nodes(session: Any, text: str) -> Iterator[str]:
+    """Yield the class of every node of the parsed plan, the root first."""
     nodes = [session.sessionState().sqlParser().parsePlan(text)]
     while nodes:
         node = nodes.pop()
-        if node.getClass().getSimpleName() not in _READING:
-            return False
+        yield node.getClass().getSimpleName()
         children = node.children()
         nodes.extend(children.apply(i) for i in range(children.size()))
-    return True
+
+
+def _explained_nodes(spark: "SparkSession", text: str, args: dict[str, Any] | None) -> set[str]:
+    """Return the first word of every line of the parsed plan as EXPLAIN prints it.
+
+    A line that a literal of many lines makes counts as a node of an unknown name: such a query is
+    refused, never let through.
+    """
+    row = spark.sql(f"EXPLAIN EXTENDED {text}", args=args).collect()[0]
+    plan = str(row[0]).partition("== Parsed Logical Plan ==")[2]
+    plan = plan.partition("== Analyzed Logical Plan ==")[0]
+    lines = [line.lstrip(" +-:'|") for line in plan.splitlines() if line.strip()]
+    found = {re.split(r"[^A-Za-z]", line, maxsplit=1)[0] for line in lines} or {""}
+    # CTE and InlineTable print under other names than their classes.
+    return {_PRINTED.get(name, name) for name in found}

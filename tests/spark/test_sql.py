@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
-from geosr_lake.cli.query import _shipped
+from geosr_lake.cli.sql import _shipped
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.lake.contracts import contracts

@@ -19,6 +19,7 @@ STAGES = {"scenes", "pairs", "manifest", "cubes", "publish", "report", "demo"}
 TOP = {"cli", "__main__", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
+    "": {"lake"},  # the package itself: `open_lake`, which imports when it is called
     "errors": set(),
     "java": set(),
     "resources": set(),
@@ -45,7 +46,7 @@ NETWORK = {
 }
 
 ONLY_IN: list[tuple[set[str], set[str]]] = [
-    (SPARK, {"lake", "scenes", "pairs", "manifest", "jobs"}),
+    (SPARK, {"", "lake", "scenes", "pairs", "manifest", "jobs"}),
     (TORCH, {"train"}),
     (NETWORK, {"net"}),
 ]

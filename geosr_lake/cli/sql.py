@@ -1,0 +1,196 @@
+"""`geosr sql`: statements from the command line, a file or a prompt; rows out."""
+
+import itertools
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from geosr_lake.cli import answers
+from geosr_lake.cli.console import LakeOption, exit_codes, print_rows, say
+from geosr_lake.cli.statements import split
+from geosr_lake.errors import UsageError
+from geosr_lake.resources import resource_dir
+
+if TYPE_CHECKING:
+    from geosr_lake.lake import Lake
+
+MOST_ROWS = 50
+_ARGUMENT_HELP = (
+    "Value of a marker :NAME in the query; a number where it reads as one. May be repeated."
+)
+
+
+def _shipped() -> dict[str, Path]:
+    folder = resource_dir("catalog") / "queries"
+    return {path.stem: path for path in sorted(folder.glob("*.sql"))}
+
+
+def _query_text(query: str) -> str:
+    """Return the query itself, or that of the shipped file of this name."""
+    shipped = _shipped()
+    if query in shipped:
+        return shipped[query].read_text(encoding="utf-8")
+    if query.strip().isidentifier():
+        raise UsageError(
+            f"There is no shipped query {query.strip()}",
+            next_step=f"One of: {', '.join(shipped)}; or write SELECT ...",
+        )
+    return query
+
+
+def _arguments(texts: list[str]) -> dict[str, Any]:
+    """Return named values from texts like ``max_cloud=0.05``."""
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            raise UsageError(f"{text!r} is no argument", next_step="Write --arg NAME=VALUE.")
+        arguments[name] = _number(value)
+    return arguments
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How answers leave; `limit` None: 50 rows of a table, all of anything else."""
+
+    name: str
+    limit: int | None
+    parquet: Path | None
+
+    @classmethod
+    def of(cls, limit: int | None, csv: bool, as_json: bool, parquet: Path | None) -> "_Form":
+        asked = [n for n, on in (("csv", csv), ("json", as_json), ("parquet", parquet)) if on]
+        if len(asked) > 1:
+            raise UsageError(f"--{asked[0]} and --{asked[1]} are two forms", next_step="Give one.")
+        if parquet is not None and parquet.exists():
+            raise UsageError("The file is there already", where=str(parquet))
+        return cls(asked[0] if asked else "table", limit, parquet)
+
+
+def _answer(lake: "Lake", text: str, arguments: dict[str, Any], form: _Form, write: bool) -> None:
+    """Run one statement and let its rows out."""
+    from geosr_lake.lake import sql as lake_sql
+
+    frame = lake.sql(text, arguments, write=write)
+    if not frame.columns:
+        say("Done.")
+        return
+    with lake_sql.told():
+        if form.parquet is not None:
+            limited = frame if form.limit is None else frame.limit(form.limit)
+            rows = lake_sql.write_parquet(limited, form.parquet)
+            say(f"{rows:,} rows in {form.parquet}.")
+            return
+        limit = form.limit or (MOST_ROWS if form.name == "table" else None)
+        found = iter(frame.toLocalIterator() if limit is None else frame.limit(limit + 1).collect())
+        values = ([answers.nested(value) for value in row] for row in found)
+        kept = itertools.islice(values, limit)
+        if form.name == "csv":
+            answers.write_csv(frame.columns, kept)
+        elif form.name == "json":
+            answers.write_json(frame.columns, kept)
+        else:
+            print_rows(frame.columns, [[answers.cell(v) for v in row] for row in kept])
+    if next(values, None) is not None:
+        say(f"There are more rows than {limit}; see --limit.")
+
+
+def _texts(query: str | None, file: str | None) -> list[str]:
+    """Return the statements that the command names; none where they come from a prompt."""
+    if query is not None and file is not None:
+        raise UsageError("A query and --file are two sources", next_step="Give one.")
+    if query is not None:
+        text = _query_text(query)
+    elif file == "-":
+        text = sys.stdin.read()
+    elif file is not None:
+        text = Path(file).read_text(encoding="utf-8")
+    elif sys.stdin.isatty():
+        return []
+    else:
+        raise UsageError(
+            "There is no statement", next_step="Write one, or --file FILE, where - is stdin."
+        )
+    statements, rest = split(text)
+    found = [*statements, *([rest] if rest else [])]
+    if not found:
+        raise UsageError("There is no statement", next_step="Begin with SELECT or WITH.")
+    return found
+
+
+def sql(
+    lake: LakeOption,
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="SELECT ..., or the name of a shipped query; none on a terminal: a prompt.",
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", help="Statements that end with ;, - is stdin."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="COMMIT|TIME", help="Read as of a commit's number, or a time in UTC."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, help="At most this many rows; of a table 50, else all."),
+    ] = None,
+    arg: Annotated[
+        list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help=_ARGUMENT_HELP)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Rows as a JSON list on stdout.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", metavar="FILE", help="Rows into a new file.")
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Allow temporary views and INSERT OVERWRITE DIRECTORY."),
+    ] = False,
+) -> None:
+    """Run read-only queries; every table of the lake is a view, Sedona's ST_ functions are there.
+
+    Views: items, scenes, tiles, tile_pairs, pairs, sites, site_cover, candidates, manifest,
+    manifests, funnel, draws, shards, samples, runs, commits. Shipped queries: why_dropped,
+    at_cloud_limit, splits. The tables of the lake are never written, with --write neither.
+
+    Example: `geosr sql "SELECT sensor, count(*) AS n FROM scenes GROUP BY sensor" --lake my_lake`
+
+    Example: `geosr sql at_cloud_limit --arg max_cloud=0.05 --lake my_lake`
+
+    Example: `geosr sql --file report.sql --csv --at 2026-03-01 --lake my_lake`
+    """
+    words = [query] if query is not None else ["--file", file] if file is not None else []
+    with exit_codes(shlex.join(["geosr", "sql", *words, "--lake", lake])):
+        from geosr_lake.lake import Lake
+
+        form = _Form.of(limit, csv, as_json, parquet)
+        texts, arguments = _texts(query, file), _arguments(arg or [])
+        opened = Lake.open(lake, tell=say)
+        opened = opened if at is None else opened.at(at)
+        if texts:
+            for text in texts:
+                _answer(opened, text, arguments, form, write)
+            return
+        from geosr_lake.cli.prompt import prompt
+
+        prompt(lambda text: _answer(opened, text, arguments, form, write))

@@ -1,0 +1,233 @@
+"""`geosr sql`: files, forms of answers, earlier commits, what --write allows, the prompt."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from geosr_lake.cli.app import app
+from geosr_lake.errors import UsageError
+from geosr_lake.lake import Lake, ledger, tables
+
+pytestmark = pytest.mark.spark
+REPO = Path(__file__).parents[2]
+SCENES = (
+    "SELECT scene_id, t_start, footprint_wkb, assets, superseded, cloud_frac, transform "
+    "FROM scenes ORDER BY scene_id"
+)
+
+
+def command(lake: Lake, *words: str, typed: str | None = None, code: int = 0) -> Any:
+    done = CliRunner().invoke(app, ["sql", *words, "--lake", str(lake.root)], input=typed)
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output
+    return done
+
+
+def test_csv_json_and_parquet_hold_the_same_rows(built: Any, tmp_path: Path) -> None:
+    file = tmp_path / "made" / "scenes.parquet"
+    command(built.lake, SCENES, "--parquet", str(file))
+    table = pq.read_table(file)
+    wanted = built.lake.arrow("scenes", columns=table.column_names).sort_by("scene_id")
+    assert table.cast(wanted.schema).equals(wanted)
+    assert table.schema.field("t_start").type == pa.timestamp("us", tz="UTC")
+    assert [p.name for p in file.parent.iterdir()] == ["scenes.parquet"]
+    objects = json.loads(command(built.lake, SCENES, "--json").stdout)
+    lines = list(csv.DictReader(io.StringIO(command(built.lake, SCENES, "--csv").stdout)))
+    ids = table["scene_id"].to_pylist()
+    assert [row["scene_id"] for row in objects] == [row["scene_id"] for row in lines] == ids
+    for one, line in zip(objects, lines, strict=True):
+        assert json.loads(line["assets"]) == one["assets"]
+        assert line["footprint_wkb"] == one["footprint_wkb"]
+        assert line["cloud_frac"] == ("" if one["cloud_frac"] is None else str(one["cloud_frac"]))
+
+
+def test_machines_get_all_rows_and_a_table_the_first(built: Any) -> None:
+    query = "SELECT id FROM range(120)"
+    assert len(json.loads(command(built.lake, query, "--json").stdout)) == 120
+    assert len(command(built.lake, query, "--csv").stdout.splitlines()) == 121
+    shown = command(built.lake, query)
+    assert "more rows than 50" in shown.stderr
+    assert len(command(built.lake, query, "--csv", "--limit", "7").stdout.splitlines()) == 8
+    assert json.loads(command(built.lake, "SELECT 1 WHERE false", "--json").stdout) == []
+
+
+def test_statements_from_a_file_and_from_stdin(built: Any, tmp_path: Path) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text("-- two; of them\nSELECT 'a;b' AS x;\nSELECT count(*) AS n FROM pairs")
+    told = command(built.lake, "--file", str(file)).stdout
+    assert "a;b" in told
+    assert str(len(built.pairs)) in told
+    found = command(built.lake, "--file", "-", "--json", typed="SELECT 7 AS n;\n")
+    assert json.loads(found.stdout) == [{"n": 7}]
+
+
+def test_long_texts_are_clipped_in_a_table_only(built: Any) -> None:
+    query = "SELECT repeat('x', 500) AS long"
+    assert "x" * 119 + "\u2026" in command(built.lake, query).stdout
+    assert json.loads(command(built.lake, query, "--json").stdout) == [{"long": "x" * 500}]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "no statement"),
+        (["SELECT 1", "--file", "x.sql"], "two sources"),
+        (["SELECT 1", "--json", "--csv"], "two forms"),
+        (["--file", "nowhere.sql"], "nowhere.sql"),
+        (["-- nothing"], "no statement"),
+        (["SELECT 1", "--at", "99"], "There is no commit 99"),
+        (["SELECT 1", "--at", "soon"], "neither"),
+        (["SELECT 1 / 0"], "DIVIDE_BY_ZERO"),
+        (["SELECT 1 AS a, 2 AS a", "--parquet", "two.parquet"], "one name"),
+        (["DROP VIEW x", "--write"], "may not be written"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    built: Any, words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["sql", *words, "--lake", str(built.lake.root)])
+    assert done.exit_code in (2, 4), done.output
+    assert says in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_there_is_not_replaced(built: Any, tmp_path: Path) -> None:
+    file = tmp_path / "there.parquet"
+    file.write_text("mine")
+    command(built.lake, "SELECT 1 AS a", "--parquet", str(file), code=2)
+    assert file.read_text() == "mine"
+
+
+def test_an_earlier_commit(lake: Lake) -> None:
+    row = dict.fromkeys(("manifest_id", "subset", "lr_tile", "hr_tile"), "x")
+    for number in (1, 2):
+        with lake.stage("manifest", "build"):
+            ledger.append(lake.root, "draws", [row | {"n_sites": number, "n_drawn": 1}])
+    query = "SELECT count(*) AS n FROM draws"
+    assert json.loads(command(lake, query, "--json", "--at", "0").stdout) == [{"n": 1}]
+    assert json.loads(command(lake, query, "--json").stdout) == [{"n": 2}]
+    for file in tables.table_path(lake.root, "draws").glob("*.parquet"):
+        file.unlink()
+    assert "have been removed" in command(lake, "TABLE draws", "--at", "0", code=2).stderr
+
+
+def test_write_allows_views_and_folders_outside_the_lake(built: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    script = f"""
+        CREATE OR REPLACE TEMP VIEW gaps AS SELECT pair_id, gap_s FROM pairs;
+        INSERT OVERWRITE DIRECTORY '{out}' USING parquet SELECT * FROM gaps;
+        SELECT count(*) AS n FROM parquet.`{out}`;
+    """  # noqa: S608 - a path of this test
+    found = command(built.lake, "--write", "--file", "-", "--json", typed=script)
+    assert json.loads(found.stdout) == [{"n": len(built.pairs)}]
+    again = f"INSERT OVERWRITE DIRECTORY '{out}' USING parquet SELECT 1 AS a"
+    assert "there already" in command(built.lake, "--write", again, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT OVERWRITE DIRECTORY '{lake}/tables/pairs' USING parquet SELECT 1 AS a",
+        "INSERT OVERWRITE DIRECTORY 'file:{lake}/new' USING parquet SELECT 1 AS a",
+        "INSERT OVERWRITE DIRECTORY '{lake}/tables/../new' USING parquet SELECT 1 AS a",
+        "INSERT OVERWRITE DIRECTORY '{link}/new' USING parquet SELECT 1 AS a",
+        "INSERT OVERWRITE DIRECTORY '{lake}/..' USING parquet SELECT 1 AS a",
+        "INSERT OVERWRITE DIRECTORY USING parquet OPTIONS (path '{lake}/new') SELECT 1 AS a",
+        "INSERT INTO pairs SELECT * FROM pairs",
+        "DELETE FROM delta.`{lake}/tables/pairs`",
+        "CREATE OR REPLACE TEMP VIEW Pairs AS SELECT 1 AS a",
+        "CREATE VIEW kept AS SELECT 1 AS a",
+        "CREATE TABLE delta.`{lake}/tables/new` AS SELECT 1 AS a",
+        "CREATE TABLE t USING delta LOCATION '{lake}/tables/new' AS SELECT 1 AS a",
+        "VACUUM delta.`{lake}/tables/pairs`",
+        "SET spark.sql.ansi.enabled = false",
+    ],
+)
+def test_write_never_writes_the_lake(built: Any, query: str, tmp_path: Path) -> None:
+    root = built.lake.root
+    (tmp_path / "link").symlink_to(root)
+    before = {name: ledger.version_of(root, name) for name in ("pairs", "scenes")}
+    with pytest.raises(UsageError):
+        built.lake.sql(query.format(lake=root, link=tmp_path / "link"), write=True)
+    assert {name: ledger.version_of(root, name) for name in before} == before
+    assert sorted(p.name for p in root.iterdir() if p.name == "new") == []
+
+
+class Terminal:
+    """A command on a terminal of its own."""
+
+    def __init__(self, words: list[str], **env: str) -> None:
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            words,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": str(REPO), "TERM": "xterm", "COLUMNS": "160"} | env,
+        )
+        os.close(theirs)
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self.ours, keys.encode())
+
+    def expect(self, text: str, seconds: float = 120) -> None:
+        """Wait until `text` is printed; forget all up to its end."""
+        until = time.monotonic() + seconds
+        while text not in self.seen:
+            ready, _, _ = select.select([self.ours], [], [], max(0, until - time.monotonic()))
+            assert ready, f"no {text!r} in {self.seen[-2000:]!r}"
+            try:
+                self.seen += os.read(self.ours, 65536).decode(errors="replace")
+            except OSError as error:
+                raise AssertionError(f"no {text!r} in {self.seen[-2000:]!r}") from error
+        self.seen = self.seen.partition(text)[2]
+
+
+def test_the_prompt_on_a_terminal(built: Any, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "geosr_lake", "sql", "--lake", str(built.lake.root)]
+    terminal = Terminal(words, XDG_STATE_HOME=str(tmp_path))
+    try:
+        terminal.expect("geosr> ")
+        terminal.type("\\d pairs\n")
+        terminal.expect("gap_s")
+        terminal.expect("geosr> ")
+        terminal.type("SELECT nothing\n")
+        terminal.expect("-> ")
+        terminal.type("\x03")  # forgets it
+        terminal.expect("geosr> ")
+        terminal.type("SELEC 1;\n")
+        terminal.expect("Error:")
+        terminal.expect("geosr> ")
+        terminal.type("SELECT count(*) AS n,\n")
+        terminal.expect("-> ")
+        terminal.type("'a;b' AS t FROM pai\t;\n")  # completed to "pairs"
+        terminal.expect("a;b")  # echoed
+        terminal.expect("a;b")
+        terminal.expect("geosr> ")
+        terminal.type("\\q\n")
+        assert terminal.process.wait(60) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            terminal.process.kill()
+        terminal.process.wait()
+        os.close(terminal.ours)
+    history = tmp_path / "geosr" / "sql_history"
+    assert "SELECT count(*) AS n," in history.read_text()
+    assert history.stat().st_mode & 0o077 == 0
