@@ -79,7 +79,11 @@ def inspect(
 ) -> None:
     """Count what a lake holds of a noun, and say how far it reaches.
 
+    `tables` says where each table lies and which version is committed, for other readers.
+
     Example: `geosr inspect scenes --lake my_lake`
+
+    Example: `geosr inspect tables --json --lake my_lake`
     """
     with exit_codes(shlex.join(["geosr", "inspect", noun, "--lake", lake])):
         from geosr_lake.lake import Lake

@@ -9,6 +9,7 @@ from typing import Any
 
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger, summary, tables
+from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.runs import KILLED, RUNNING
 from geosr_lake.report.rows import query
 from geosr_lake.report.sections import Section, moment, section
@@ -189,6 +190,7 @@ def _lake_tables(lake: Lake) -> tuple[Section, ...]:
                 "files": len(files),
                 "bytes": sum(files.values()),
                 "path": str(tables.table_path(lake.root, table)),
+                "description": contract(table).description,
             }
         )
     return (section("Tables at their committed versions", told),)

@@ -109,3 +109,34 @@ def test_the_questions_have_answers(
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{line}\n{result.output}"
         assert result.output.strip(), line
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("page", ["sql.md", "other-readers.md"])
+def test_the_lines_for_other_sessions_and_readers(
+    page: str,
+    spark: Any,
+    demo_output: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "geosr-demo").symlink_to(Path(demo_output["lake"]).parent)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"spark": spark.newSession()}
+    text = (REPO / "docs" / "how-to" / page).read_text()
+    for kind, _, body in MARKED.findall(text):
+        if kind == "readers":
+            line, _, file = body.strip().partition(" > ")
+            result = CliRunner().invoke(app, shlex.split(line)[1:])
+            assert result.exit_code == 0, result.output
+            (tmp_path / file).write_text(result.stdout)
+        else:
+            exec(body, names)  # noqa: S102 - our own page
+    lake = Lake.open(demo_output["lake"])
+    scenes = lake.arrow("scenes").num_rows
+    if page == "sql.md":
+        assert names["lake"].versions == lake.versions
+        assert names["spark"].table("scenes").count() == scenes
+    else:
+        assert len(names["frame"]) == len(names["shapes"]) == scenes
+        assert sum(n for _, n in names["counts"]) == scenes

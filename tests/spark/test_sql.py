@@ -19,7 +19,7 @@ pytestmark = pytest.mark.spark
 
 VIEWS = (
     *("items", "scenes", "tiles", "tile_pairs", "pairs", "sites", "site_cover", "candidates"),
-    *("manifest", "manifests", "funnel", "draws", "shards", "samples", "runs", "commits"),
+    *("manifest", "manifests", "funnel", "draws", "shards", "samples", "runs", "commits", "slices"),
 )
 
 
