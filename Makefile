@@ -95,3 +95,4 @@ lock: ## Lock the requirements anew (needs uv)
 	$(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
 	$(LOCK) -c requirements/dev.txt --extra lake pyproject.toml -o requirements/lake.txt
 	$(LOCK) -c requirements/dev.txt --extra train pyproject.toml -o requirements/train.txt
+	$(LOCK) -c requirements/dev.txt requirements/client.in -o requirements/client.txt

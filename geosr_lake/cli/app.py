@@ -17,6 +17,7 @@ from geosr_lake.cli import (
     recipe,
     report,
     scenes,
+    serve,
     sql,
     train,
 )
@@ -35,6 +36,7 @@ app.add_typer(manifest.app, name="manifest")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(cubes.app, name="cubes")
 app.add_typer(catalog.app, name="catalog")
+lake.app.command()(serve.serve)
 app.add_typer(lake.app, name="lake")
 app.command()(train.train)
 app.command()(demo.demo)

@@ -145,7 +145,10 @@ def _last_lines(log: Path, count: int = 5) -> str:
 
 
 def spark_session(
-    *, tell: Callable[[str], None] | None = None, more_jars: tuple[str, ...] = ()
+    *,
+    tell: Callable[[str], None] | None = None,
+    more_jars: tuple[str, ...] = (),
+    extra: dict[str, str] | None = None,
 ) -> "SparkSession":
     """Return the process's Spark session, made on first call.
 
@@ -156,6 +159,7 @@ def spark_session(
     Args:
         tell: Called with one sentence before the first download of the jars.
         more_jars: Coordinates of jars for a session that is made now; one that is there stays.
+        extra: Settings besides our own, for a session that is made now.
 
     Raises:
         EnvironmentProblemError: If Java, the packages or the jars are not as they must be.
@@ -179,7 +183,7 @@ def spark_session(
     # What a killed process leaves behind is known by this, and waited for (lake/locks.py).
     os.environ[DRIVER_VARIABLE] = driver_mark(psutil.Process())
     builder = SparkSession.builder.appName("geosr_lake")
-    settings = _settings(scratch, (*JARS, *more_jars))
+    settings = _settings(scratch, (*JARS, *more_jars)) | (extra or {})
     if not submitted:
         master = os.environ.get("GEOSR_MASTER", "local[*]")
         settings["spark.driver.memory"] = os.environ.get("GEOSR_DRIVER_MEMORY", "2g")

@@ -24,7 +24,7 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "client"])
 def test_every_line_is_a_pin_with_hashes(name: str) -> None:
     text = (REPO / "requirements" / f"{name}.txt").read_text()
     for entry in text.replace("\\\n", " ").splitlines():
@@ -53,7 +53,7 @@ def test_the_build_backend_is_locked() -> None:
 
 def test_the_locks_agree() -> None:
     everything = pins("dev")
-    for name in LOCKS:
+    for name in (*LOCKS, "client"):
         for package, version in pins(name).items():
             assert everything.get(package, version) == version, f"{package} in {name}.txt"
 

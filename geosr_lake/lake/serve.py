@@ -1,0 +1,136 @@
+"""A lake served on loopback: Spark Connect, and Thrift for JDBC, over views of pinned versions.
+
+Both servers run inside one Spark application, so its catalog in memory holds the views for all
+sessions, and nothing is left on disk when it ends.
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JError
+
+from geosr_lake.errors import EnvironmentProblemError
+from geosr_lake.lake.contracts import contracts
+from geosr_lake.lake.opened import select
+from geosr_lake.lake.session import JARS, ivy_dir, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOOPBACK = "127.0.0.1"
+CONNECT_PORT = 15002
+THRIFT_PORT = 10000
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the servers listen.
+
+    Attributes:
+        connect: For ``SparkSession.builder.remote``.
+        jdbc: For tools that speak JDBC with Hive's driver; None where Thrift was not asked for.
+        commit_versions: The Delta version of every view.
+    """
+
+    connect: str
+    jdbc: str | None
+    commit_versions: dict[str, int]
+
+
+def free_port(port: int, option: str) -> int:
+    """Return `port`, or any free one for 0.
+
+    Raises:
+        EnvironmentProblemError: If something listens there already.
+    """
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise EnvironmentProblemError(
+                f"Port {port} of {LOOPBACK} cannot be used: {error.strerror}",
+                next_step=f"Name another with {option}; 0 takes any free one.",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(
+    root: str,
+    versions: dict[str, int],
+    *,
+    port: int,
+    thrift_port: int | None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[Served]:
+    """Serve the lake at `root` for the length of the block.
+
+    Args:
+        root: The lake, as Spark names it.
+        versions: The version of every table that exists.
+        port: Of Spark Connect; 0: any free one.
+        thrift_port: Of the Thrift server; 0: any free one; None: none is started.
+        tell: Receives sentences for the user.
+
+    Raises:
+        EnvironmentProblemError: If a port is taken, or Spark does not start.
+    """
+    port = free_port(port, "--port")
+    settings = {
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": LOOPBACK,
+        "spark.connect.grpc.binding.port": str(port),
+    }
+    if thrift_port is not None:
+        thrift_port = free_port(thrift_port, "--thrift-port")
+        settings |= {
+            "spark.hadoop.hive.server2.thrift.bind.host": LOOPBACK,
+            "spark.hadoop.hive.server2.thrift.port": str(thrift_port),
+            # Its sessions see the classes that the JVM began with, not those of the packages.
+            "spark.driver.extraClassPath": _class_path(),
+        }
+    session = spark_session(tell=tell, extra=settings)
+    try:
+        _make_views(session, root, versions)
+        jdbc = None
+        if thrift_port is not None:
+            _start_thrift(session)
+            jdbc = f"jdbc:hive2://{LOOPBACK}:{thrift_port}/default"
+        yield Served(f"sc://{LOOPBACK}:{port}", jdbc, versions)
+    finally:
+        # Who ends a whole group of processes has ended the JVM already.
+        with contextlib.suppress(OSError, Py4JError):
+            session.stop()
+
+
+def _class_path() -> str:
+    """Return the jars of Delta and Sedona alone: others that they bring stand against Spark's."""
+    groups = tuple(f"{jar.partition(':')[0]}_" for jar in JARS)
+    found = [
+        str(p) for p in sorted((ivy_dir() / "jars").glob("*.jar")) if p.name.startswith(groups)
+    ]
+    if not found:
+        raise EnvironmentProblemError(
+            "The jars of Delta and Sedona have not been downloaded",
+            where=str(ivy_dir()),
+            next_step="Run `geosr doctor` once.",
+        )
+    return ":".join(found)
+
+
+def _make_views(session: "SparkSession", root: str, versions: dict[str, int]) -> None:
+    """Make every table a permanent view of the application's catalog."""
+    for table, terms in contracts().items():
+        session.sql(f"CREATE VIEW `{table}` AS {select(root, terms, versions.get(table))}")
+
+
+def _start_thrift(session: "SparkSession") -> None:
+    jvm = session.sparkContext._jvm  # noqa: SLF001 - the server has no Python
+    if jvm is None:
+        raise EnvironmentProblemError("This Spark has no JVM at hand")
+    server = jvm.org.apache.spark.sql.hive.thriftserver.HiveThriftServer2
+    server.startWithContext(session._jsparkSession.sqlContext())  # noqa: SLF001
