@@ -10,6 +10,7 @@ from geosr_lake.cli import (
     cubes,
     demo,
     doctor,
+    export,
     lake,
     manifest,
     pairs,
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+scenes.app.command()(export.export)
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(manifest.app, name="manifest")

@@ -250,3 +250,32 @@ def version_of(root: Root, table: str) -> int | None:
     """Return the latest version of `table`, or None if it was never made."""
     found = open_table(root, table)
     return None if found is None else int(found.version())
+
+
+def batches(
+    root: Path,
+    table: str,
+    version: int,
+    *,
+    columns: list[str],
+    where: Any = None,
+    most: int = 20_000,
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows of `table` at `version`, at most `most` at a time.
+
+    Args:
+        columns: Columns that the version has.
+        where: A condition as an Arrow expression; None: all rows.
+    """
+    found = open_table(root, table, version)
+    if found is None:
+        return
+    files = SubTreeFileSystem(str(table_path(root, table).absolute()), LocalFileSystem())
+    dataset = found.to_pyarrow_dataset(filesystem=files)
+    schema = pa.schema([arrow_schema(table).field(name) for name in columns])
+    options = {"columns": columns, "filter": where, "batch_size": most}
+    for batch in dataset.to_batches(**options, batch_readahead=2, fragment_readahead=1):
+        yield pa.RecordBatch.from_arrays(
+            [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)],
+            schema=schema,
+        )

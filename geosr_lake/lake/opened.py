@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from geosr_lake.errors import EnvironmentProblemError, UsageError
-from geosr_lake.lake.contracts import Contract, contract, contracts
+from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.moments import Commit, check_layout, choose
 from geosr_lake.lake.sql import is_query
+from geosr_lake.lake.tables import completed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -63,9 +64,8 @@ class OpenedLake:
             return self._spark.createDataFrame([], contract(table).ddl)
         reader = self._spark.read.format("delta").option("versionAsOf", version)
         with _told(self.root, f"{table} at version {version}"):
-            frame = reader.load(_path(self.root, table))
-            frame.schema  # noqa: B018 - Connect looks at the table only when asked
-        return frame
+            # Asks for the columns: Connect looks at the table only then.
+            return completed(reader.load(_path(self.root, table)), table)
 
     def sql(self, query: str, args: dict[str, Any] | None = None) -> "DataFrame":
         """Run one read-only query over the pinned tables, under their own names.
@@ -127,8 +127,8 @@ class OpenedLake:
     def _with_tables(self, query: str) -> str:
         named = {word.lower() for word in re.findall(r"\w+", query)}
         relations = [
-            f"`{table}` AS ({select(self.root, terms, self.versions.get(table))})"
-            for table, terms in contracts().items()
+            f"`{table}` AS ({select(self._spark, self.root, table, self.versions.get(table))})"
+            for table in contracts()
             if table in named
         ]
         if not relations:
@@ -175,12 +175,23 @@ def open_lake(
     return opened
 
 
-def select(root: str, terms: Contract, version: int | None) -> str:
-    """Return a query of a table at a version; one without rows if there is no version."""
+def select(spark: "SparkSession", root: str, table: str, version: int | None) -> str:
+    """Return a query of a table at a version; one without rows if there is no version.
+
+    Columns that an older version lacks are null.
+    """
+    terms, held = contract(table), set[str]()
     if version is not None:
-        return f"SELECT * FROM {_identifier(root, terms.table)} VERSION AS OF {int(version)}"  # noqa: S608 - quoted
-    columns = (f"CAST(NULL AS {c.type}) AS `{c.name}`" for c in terms.columns)
-    return f"SELECT {', '.join(columns)} WHERE false"
+        reader = spark.read.format("delta").option("versionAsOf", version)
+        with _told(root, f"{table} at version {version}"):
+            held = set(reader.load(_path(root, table)).columns)
+    columns = ", ".join(
+        f"`{c.name}`" if c.name in held else f"CAST(NULL AS {c.type}) AS `{c.name}`"
+        for c in terms.columns
+    )
+    if version is None:
+        return f"SELECT {columns} WHERE false"
+    return f"SELECT {columns} FROM {_identifier(root, table)} VERSION AS OF {int(version)}"  # noqa: S608 - quoted
 
 
 def _path(root: str, table: str) -> str:

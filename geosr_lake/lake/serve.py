@@ -124,8 +124,9 @@ def _class_path() -> str:
 
 def _make_views(session: "SparkSession", root: str, versions: dict[str, int]) -> None:
     """Make every table a permanent view of the application's catalog."""
-    for table, terms in contracts().items():
-        session.sql(f"CREATE VIEW `{table}` AS {select(root, terms, versions.get(table))}")
+    for table in contracts():
+        query = select(session, root, table, versions.get(table))
+        session.sql(f"CREATE VIEW `{table}` AS {query}")
 
 
 def _start_thrift(session: "SparkSession") -> None:

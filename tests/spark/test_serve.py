@@ -68,7 +68,7 @@ def server(lake: Any, *words: str) -> Iterator[tuple[subprocess.Popen[str], dict
 
 def asked(python: Path, code: str, *words: str) -> Any:
     done = subprocess.run(
-        [python, "-c", textwrap.dedent(code), *words], capture_output=True, text=True
+        [python, "-I", "-c", textwrap.dedent(code), *words], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,13 +1,12 @@
 """`geosr sql`: files, forms of answers, earlier commits, what --write allows, the prompt."""
 
-import contextlib
 import csv
 import io
 import json
 import os
 import pty
 import select
-import subprocess
+import signal
 import sys
 import time
 from pathlib import Path
@@ -88,7 +87,7 @@ def test_long_texts_are_clipped_in_a_table_only(built: Any) -> None:
         (["SELECT 1", "--file", "x.sql"], "two sources"),
         (["SELECT 1", "--json", "--csv"], "two forms"),
         (["--file", "nowhere.sql"], "nowhere.sql"),
-        (["-- nothing"], "no statement"),
+        (["/* nothing */"], "no statement"),
         (["SELECT 1", "--at", "99"], "There is no commit 99"),
         (["SELECT 1", "--at", "soon"], "neither"),
         (["SELECT 1 / 0"], "DIVIDE_BY_ZERO"),
@@ -172,16 +171,10 @@ class Terminal:
     """A command on a terminal of its own."""
 
     def __init__(self, words: list[str], **env: str) -> None:
-        self.ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            words,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(REPO), "TERM": "xterm", "COLUMNS": "160"} | env,
-        )
-        os.close(theirs)
+        all_of_it = os.environ | {"PYTHONPATH": str(REPO), "TERM": "xterm", "COLUMNS": "160"} | env
+        self.pid, self.ours = pty.fork()
+        if self.pid == 0:
+            os.execvpe(words[0], words, all_of_it)  # noqa: S606
         self.seen = ""
 
     def type(self, keys: str) -> None:
@@ -202,7 +195,7 @@ class Terminal:
 
 def test_the_prompt_on_a_terminal(built: Any, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "geosr_lake", "sql", "--lake", str(built.lake.root)]
-    terminal = Terminal(words, XDG_STATE_HOME=str(tmp_path))
+    terminal, ended = Terminal(words, XDG_STATE_HOME=str(tmp_path)), False
     try:
         terminal.expect("geosr> ")
         terminal.type("\\d pairs\n")
@@ -222,11 +215,13 @@ def test_the_prompt_on_a_terminal(built: Any, tmp_path: Path) -> None:
         terminal.expect("a;b")
         terminal.expect("geosr> ")
         terminal.type("\\q\n")
-        assert terminal.process.wait(60) == 0
+        _, status = os.waitpid(terminal.pid, 0)
+        ended = True
+        assert os.waitstatus_to_exitcode(status) == 0
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            terminal.process.kill()
-        terminal.process.wait()
+        if not ended:
+            os.kill(terminal.pid, signal.SIGKILL)
+            os.waitpid(terminal.pid, 0)
         os.close(terminal.ours)
     history = tmp_path / "geosr" / "sql_history"
     assert "SELECT count(*) AS n," in history.read_text()
