@@ -266,7 +266,7 @@ def _told(root: str, what: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def _advice(error: Exception) -> str:

@@ -169,7 +169,7 @@ def _check_folder(uri: str, root: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def is_query(spark: "SparkSession", text: str, args: dict[str, Any] | None = None) -> bool:

@@ -210,7 +210,7 @@ def test_the_prompt_on_a_terminal(built: Any, tmp_path: Path) -> None:
         terminal.expect("geosr> ")
         terminal.type("SELECT count(*) AS n,\n")
         terminal.expect("-> ")
-        terminal.type("'a;b' AS t FROM pai\t;\n")  # completed to "pairs"
+        terminal.type("'a;b' AS t FROM tile_pa\t;\n")  # completed to "tile_pairs"
         terminal.expect("a;b")  # echoed
         terminal.expect("a;b")
         terminal.expect("geosr> ")

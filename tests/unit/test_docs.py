@@ -28,7 +28,8 @@ def command_lines(text: str) -> Iterator[str]:
     for language, body in FENCE.findall(text):
         if language in ("sh", "bash", "console"):
             for line in body.replace("\\\n", " ").splitlines():
-                yield re.sub(r"^\s*\$?\s*((export )?\w+=\S+ +)*", "", line)
+                plain = re.sub(r"^\s*\$?\s*((export )?\w+=\S+ +)*", "", line)
+                yield re.sub(r" > \S+$", "", plain)
     # Indented blocks.
     for line in text.splitlines():
         if line.startswith("    ") and re.match(r"\s+(geosr|make) ", line):
