@@ -253,7 +253,7 @@ def version_of(root: Root, table: str) -> int | None:
 
 
 def batches(
-    root: Path,
+    root: Root,
     table: str,
     version: int,
     *,
@@ -270,7 +270,7 @@ def batches(
     found = open_table(root, table, version)
     if found is None:
         return
-    files = SubTreeFileSystem(str(table_path(root, table).absolute()), LocalFileSystem())
+    files = place(root).files(*segments(table))
     dataset = found.to_pyarrow_dataset(filesystem=files)
     schema = pa.schema([arrow_schema(table).field(name) for name in columns])
     options = {"columns": columns, "filter": where, "batch_size": most}

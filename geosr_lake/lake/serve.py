@@ -15,6 +15,7 @@ from py4j.protocol import Py4JError
 from geosr_lake.errors import EnvironmentProblemError
 from geosr_lake.lake.contracts import contracts
 from geosr_lake.lake.opened import select
+from geosr_lake.lake.place import Root, place
 from geosr_lake.lake.session import JARS, ivy_dir, spark_session
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def free_port(port: int, option: str) -> int:
 
 @contextlib.contextmanager
 def serving(
-    root: str,
+    root: Root,
     versions: dict[str, int],
     *,
     port: int,
@@ -70,7 +71,7 @@ def serving(
     """Serve the lake at `root` for the length of the block.
 
     Args:
-        root: The lake, as Spark names it.
+        root: The lake.
         versions: The version of every table that exists.
         port: Of Spark Connect; 0: any free one.
         thrift_port: Of the Thrift server; 0: any free one; None: none is started.
@@ -93,9 +94,11 @@ def serving(
             # Its sessions see the classes that the JVM began with, not those of the packages.
             "spark.driver.extraClassPath": _class_path(),
         }
-    session = spark_session(tell=tell, extra=settings)
+    at = place(root)
+    session = spark_session(tell=tell, more_jars=at.spark_jars, extra=settings)
     try:
-        _make_views(session, root, versions)
+        at.connect(session)
+        _make_views(session, at.spark_url(), versions)
         jdbc = None
         if thrift_port is not None:
             _start_thrift(session)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from geosr_lake.errors import UsageError
 from geosr_lake.lake.contracts import contracts
+from geosr_lake.lake.place import Root
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -37,7 +38,7 @@ def run(
     query: str,
     args: dict[str, Any] | None = None,
     *,
-    write_outside: Path | None = None,
+    write_outside: Root | None = None,
 ) -> "DataFrame":
     """Run `query` over views of the tables it names; Sedona's ``ST_`` functions are there.
 
@@ -131,7 +132,7 @@ def _as_streams(batches: "Iterable[pa.RecordBatch]") -> Iterator[pa.RecordBatch]
         yield pa.record_batch({"stream": pa.array([sink.getvalue().to_pybytes()], pa.binary())})
 
 
-def _check_write(spark: "SparkSession", text: str, root: Path) -> None:
+def _check_write(spark: "SparkSession", text: str, root: Root) -> None:
     """Raise unless the statement makes a temporary view or a new folder outside the lake."""
     session: Any = spark._jsparkSession  # noqa: SLF001 - Spark's parser is in the JVM only
     plan = session.sessionState().sqlParser().parsePlan(text)
@@ -154,16 +155,19 @@ def _check_view(name: str) -> None:
         raise UsageError(f"{name} is a table of the lake", next_step="Take another name.")
 
 
-def _check_folder(uri: str, root: Path) -> None:
+def _check_folder(uri: str, root: Root) -> None:
     """Raise unless the folder is outside the lake and does not hold anything: Spark empties it."""
     parts = urlsplit(uri)
     if parts.scheme not in ("", "file"):
-        if uri.startswith(str(root)):
+        named = uri.replace("s3a://", "s3://").replace("s3n://", "s3://")
+        if not isinstance(root, Path) and named.startswith(f"{root}"):
             raise UsageError("This is inside the lake", where=uri)
         return
-    folder, lake = Path(unquote(parts.path)).resolve(), root.resolve()
-    if folder.is_relative_to(lake) or lake.is_relative_to(folder):
-        raise UsageError("This is inside the lake, or holds it", where=str(folder))
+    folder = Path(unquote(parts.path)).resolve()
+    if isinstance(root, Path):
+        lake = root.resolve()
+        if folder.is_relative_to(lake) or lake.is_relative_to(folder):
+            raise UsageError("This is inside the lake, or holds it", where=str(folder))
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UsageError("This is there already", where=str(folder), next_step="Name a new folder.")
 
