@@ -9,6 +9,7 @@ import typer
 
 from geosr_lake.cli.console import JsonOption, LakeOption, exit_codes, print_json, say
 
+
 def _wait() -> None:
     """Sleep until Ctrl-C or SIGTERM."""
     try:

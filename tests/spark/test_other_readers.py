@@ -24,7 +24,9 @@ def listed(built: Any) -> dict[str, dict[str, Any]]:
     root = str(built.lake.root)
     done = CliRunner().invoke(app, ["inspect", "tables", "--lake", root, "--json"])
     assert done.exit_code == 0, done.output
-    return {row["table"]: row for row in json.loads(done.stdout)["Tables at their committed versions"]}
+    return {
+        row["table"]: row for row in json.loads(done.stdout)["Tables at their committed versions"]
+    }
 
 
 def test_the_list_says_what_is_committed(built: Any, listed: dict[str, dict[str, Any]]) -> None:
