@@ -170,8 +170,8 @@ def sql(
     """Run read-only queries; every table of the lake is a view, Sedona's ST_ functions are there.
 
     Views: items, scenes, tiles, tile_pairs, pairs, sites, site_cover, candidates, manifest,
-    manifests, funnel, draws, shards, samples, runs, commits. Shipped queries: why_dropped,
-    at_cloud_limit, splits. The tables of the lake are never written, with --write neither.
+    manifests, funnel, draws, shards, samples, runs, commits, slices, file_summaries. Shipped
+    queries: why_dropped, at_cloud_limit, splits. The tables of the lake are never written, with --write neither.
 
     Example: `geosr sql "SELECT sensor, count(*) AS n FROM scenes GROUP BY sensor" --lake my_lake`
 

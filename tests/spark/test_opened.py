@@ -13,8 +13,8 @@ from pyspark.errors import ParseException
 import geosr_lake
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger, sql, tables
+from geosr_lake.lake.contracts import contracts
 from geosr_lake.lake.opened import OpenedLake
-from tests.spark.test_sql import VIEWS
 
 pytestmark = pytest.mark.spark
 REPO = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_every_table_is_a_view_and_nothing_else_changes(built: Any, session: Any
     settings = {row["key"]: row["value"] for row in session.sql("SET").collect()}
     opened = geosr_lake.open_lake(session, str(built.lake.root))
     assert opened.versions == built.lake.versions
-    assert {t.name for t in session.catalog.listTables() if t.isTemporary} == set(VIEWS)
-    for name in VIEWS:
+    assert {t.name for t in session.catalog.listTables() if t.isTemporary} == set(contracts())
+    for name in contracts():
         view, table = session.table(name), opened.df(name)
         assert view.schema == table.schema
         assert view.count() == table.count() == built.lake.df(name).count()

@@ -1,6 +1,5 @@
 """`geosr scenes export`: files that stac-geoparquet and rustac read back as valid items."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,7 @@ def test_items_come_back_valid_and_whole(built: Any, tmp_path: Path, stac_schema
 def test_rustac_reads_the_files(built: Any, tmp_path: Path) -> None:
     command(built, tmp_path / "items")
     files = sorted((tmp_path / "items").iterdir())
-    found = [item for f in files for item in asyncio.run(rustac.read(str(f)))["features"]]
+    found = [item for f in files for item in rustac.read_sync(str(f))["features"]]
     ours = {item["id"]: item for item in read_back(tmp_path / "items")}
     assert {item["id"] for item in found} == ours.keys()
     for item in found:
