@@ -74,7 +74,7 @@ def area_m2(geometries: Geometries) -> Floats:
     return total.astype(np.float64)
 
 
-def overlap_frac(lr: Geometries, hr: Geometries) -> Floats:
+def overlap_frac(lr: Geometries, hr: Geometries, hr_m2: Floats | None = None) -> Floats:
     """Return the share of each HR footprint that the LR footprint beside it covers.
 
     The intersection is planar in longitude and latitude, both areas are authalic.
@@ -82,13 +82,14 @@ def overlap_frac(lr: Geometries, hr: Geometries) -> Floats:
     Args:
         lr: Shape (n,), valid polygons or multipolygons, EPSG:4326, longitude first.
         hr: Shape (n,), as `lr`.
+        hr_m2: The areas of `hr`, where they are known.
 
     Returns:
         Shape (n,), 0 to 1, rounded to nine decimals so that full cover is 1 whatever the last
         bits of the two areas are; 0 where the footprints touch without common ground.
     """
     shared = area_m2(shapely.intersection(lr, hr))
-    whole = area_m2(hr)
+    whole = area_m2(hr) if hr_m2 is None else hr_m2
     share = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
     rounded: Floats = np.round(np.clip(share, 0.0, 1.0), 9)
     return rounded

@@ -17,7 +17,7 @@ from geosr_lake.lake.tables import Txn
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.increment import difference, increment
-from geosr_lake.pairs.intime import Layout
+from geosr_lake.pairs.layout import Layout
 from geosr_lake.pairs.tiles import grow
 from geosr_lake.recipe import PairRule, Recipe
 
@@ -38,7 +38,7 @@ class PairsSummary:
         tile_pairs: Tiles of the two sensors whose extents meet.
         tile_pairs_new: Those that met in this run.
         scene_pairs_tested: Scene pairs within the window whose boxes meet.
-        footprint_pairs_tested: The distinct footprint pairs among them, each tested exactly once.
+        footprint_pairs_tested: The exact tests: distinct footprint pairs among them, task by task.
         pairs: Pairs of the rule.
         pairs_new: Pairs that the lake did not have.
         pairs_changed: Pairs that it had, but otherwise: a scene was reprocessed.
@@ -184,7 +184,7 @@ def build(
             "recipe": recipe.name,
             "rule": rule.canonical(),
             "scenes_version": summary.scenes_version,
-            **(asdict(outcome.layout) if outcome.layout else {}),
+            **(outcome.layout.said if outcome.layout else {}),
         }
     return summary
 
@@ -241,21 +241,29 @@ def _from_nothing(
 ) -> _Outcome:
     """Find all pairs, and put them in the place of the former ones if they differ."""
     scenes, now = lake.df("scenes"), lake.versions["scenes"]
-    with find(scenes, scenes, tile_pairs, rule, allow_none=True, progress=steps) as found:
-        former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
-        after, before = digests(found.rows, former)
-        steps.advance(found.distinct)
-        new, altered, removed = after.rows, 0, 0
-        if after == before:
-            new = 0
-        elif before.rows:
-            new, altered, removed = _compared(found.rows, former)
-        # A version that Delta has seen would make it skip the write in silence.
-        txn = _txn(lake, rule) if since is None or since < now else None
-        if after != before or txn is not None:
-            steps.start("Writing pairs")
-            where = {"rule_id": rule.rule_id}
+    former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
+    # A version that Delta has seen would make it skip the write in silence.
+    txn = _txn(lake, rule) if since is None or since < now else None
+    first = txn is not None and former.isEmpty()
+    where = {"rule_id": rule.rule_id}
+    # Without former pairs there is nothing to compare with: the rows go straight to the table.
+    with find(
+        *(scenes, scenes, tile_pairs, rule), allow_none=True, keep=not first, progress=steps
+    ) as found:
+        altered = removed = 0
+        if first:
             tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
+            new = found.pairs
+        else:
+            after, before = digests(found.rows, former)
+            new = after.rows if after != before else 0
+            if new and before.rows:
+                new, altered, removed = _compared(found.rows, former)
+            elif after != before:
+                removed = before.rows
+            if after != before or txn is not None:
+                steps.start("Writing pairs")
+                tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
         return _Outcome(
             tested=found.tested,
             distinct=found.distinct,

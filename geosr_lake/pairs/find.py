@@ -1,23 +1,39 @@
-"""The pairs of a rule, from scenes and tile pairs: time first, exact geometry last."""
+"""The pairs of a rule, from scenes and tile pairs: cut into tasks, shuffled once, matched there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geosr_lake import ids
 from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.progress import Progress, Silent
-from geosr_lake.pairs import intime, scenes, space
+from geosr_lake.pairs import scenes
+from geosr_lake.pairs.layout import Layout, Side, even_slots, group_tiles, lay_out, task_keys
+from geosr_lake.pairs.match import FOUND_DDL, Tested, TilePairs, match, whole
 from geosr_lake.recipe import PairRule
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-PAIRS_A_TASK = 5_000
-"""Footprint pairs for which it is worth to start a Python worker: they take about 0.1 s."""
+REPEATED = 20
+"""Scenes a footprint, on average, from which on a side's footprints are sent once to each task."""
+MAX_SHAPES = 20_000
+"""Distinct footprints that are sent so."""
+
+_NARROW = (
+    "tile",
+    "scene_id AS id",
+    "unix_micros(t_start) AS start_us",
+    "unix_micros(t_end) AS end_us",
+    "footprint_id",
+    "footprint_wkb AS wkb",
+)
+_TASK_ROW = ("hr", "slot", "time", "first_time", "code", "id", "start_us", "end_us", "shape", "wkb")
 
 
 @dataclass(frozen=True)
@@ -25,20 +41,38 @@ class Found:
     """What was found.
 
     Attributes:
-        rows: The columns of `pairs`; read more than once at no cost while `find` is open.
+        rows: The columns of `pairs`; read more than once at no cost while `find` is open, if it
+            was asked to keep them.
         lr_scenes: Scenes of the LR side that pass the filter.
         hr_scenes: Scenes of the HR side that pass it.
-        tested: Scene pairs within the window whose boxes meet.
-        distinct: Distinct footprint pairs among them; the exact tests.
-        layout: How the join was laid out.
+        layout: How the join was cut.
     """
 
     rows: "DataFrame"
     lr_scenes: int
     hr_scenes: int
-    tested: int
-    distinct: int
-    layout: intime.Layout
+    layout: Layout
+    _counts: tuple[Any, ...]
+
+    @property
+    def tested(self) -> int:
+        """Scene pairs within the window whose boxes meet; known once `rows` were computed."""
+        return int(self._counts[0].value)
+
+    @property
+    def distinct(self) -> int:
+        """Exact tests: distinct footprint pairs among them, task by task."""
+        return int(self._counts[1].value)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs."""
+        return int(self._counts[2].value)
+
+    @property
+    def shuffled(self) -> int:
+        """Scenes that came to a task; one can come to several."""
+        return int(self._counts[3].value)
 
 
 @contextmanager
@@ -49,6 +83,8 @@ def find(
     rule: PairRule,
     *,
     allow_none: bool = False,
+    keep: bool = True,
+    tasks: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Found]:
     """Find the pairs of `rule`.
@@ -60,6 +96,8 @@ def find(
         tile_pairs: Columns lr_tile, hr_tile; every pair of tiles whose extents meet, once.
         rule: The rule; its id keys the rows.
         allow_none: A side without a scene is an answer without pairs, not an error.
+        keep: Keep the rows while `find` is open: for those who read them more than once.
+        tasks: Least number of tasks of a join that is not small; None: two for each core.
         progress: Told of the steps.
 
     Raises:
@@ -67,61 +105,213 @@ def find(
         RecipeError: If there are some, but none passes the rule's filter.
     """
     steps = progress or Silent()
+    spark = lr_scenes.sparkSession
+    context = spark.sparkContext
     steps.start("Scenes near in time")
-    with ExitStack() as cached:
-
-        def keep(frame: "DataFrame") -> "DataFrame":
-            cached.callback(frame.unpersist)
-            return frame.cache()
-
-        wanted = scenes.of_side(lr_scenes, rule, "lr"), scenes.of_side(hr_scenes, rule, "hr")
-        lr, hr = (keep(scenes.narrow(side)) for side in wanted)
-        counts = intime.tile_counts(lr.unionAll(hr))
-        lr_stats = intime.side_stats(counts, rule.lr.sensor, tile_pairs["lr_tile"])
-        hr_stats = intime.side_stats(counts, rule.hr.sensor, tile_pairs["hr_tile"])
-        if not allow_none:
-            if not lr_stats.scenes:
-                raise scenes.why_none(lr_scenes, rule.lr, "lr")
-            if not hr_stats.scenes:
-                raise scenes.why_none(hr_scenes, rule.hr, "hr")
-        layout = intime.lay_out(rule.window_us, lr_stats, hr_stats)
-        met = from_arrow(lr_scenes.sparkSession, tile_pairs)
-        near = intime.candidates(lr, hr, met, rule.window_us, layout)
-        # By footprint pair: then counting those and testing each once needs no shuffle.
-        near = keep(near.repartition(*space.FOOTPRINT_PAIR))
-        footprint_pairs = near.groupBy(*space.FOOTPRINT_PAIR).count()
-        tested, distinct = _count(footprint_pairs)
-
-        steps.start("Footprints that intersect", distinct)
-        meeting = space.overlaps(
-            footprint_pairs.select(*space.FOOTPRINT_PAIR).coalesce(1 + distinct // PAIRS_A_TASK),
-            *(space.footprints(side) for side in wanted),
+    lr = scenes.of_side(lr_scenes, rule, "lr").selectExpr(*_NARROW)
+    hr = scenes.of_side(hr_scenes, rule, "hr").selectExpr(*_NARROW)
+    lr_side, hr_side = known = _measure(lr, hr)
+    if not allow_none:
+        if not lr_side.scenes:
+            raise scenes.why_none(lr_scenes, rule.lr, "lr")
+        if not hr_side.scenes:
+            raise scenes.why_none(hr_scenes, rule.hr, "hr")
+    layout = lay_out(rule.window_us, *known, tasks=tasks or 2 * context.defaultParallelism)
+    if layout.times > 1:
+        layout = even_slots(layout, _starts(lr, hr, layout))
+    met = TilePairs.of(tile_pairs, *(pa.array(side.tiles["tile"].to_pylist(), pa.string()) for side in known))
+    with ExitStack() as held:
+        shapes: list[list[bytes]] = []
+        rows = []
+        group = group_tiles(lr_side.tiles, layout.groups)
+        for name, frame, side in (("lr", lr, lr_side), ("hr", hr, hr_side)):
+            coded, wkb = _shapes(frame, side)
+            shapes.append(wkb)
+            reach_us = rule.window_us if name == "hr" else 0
+            groups = _groups(met, group, name == "hr")
+            rows.append(_to_slots(coded, side, groups, layout, reach_us, name == "hr"))
+        sent = context.broadcast((met, tuple(shapes)))
+        held.callback(sent.destroy)
+        counts = tuple(context.accumulator(0) for _ in range(4))
+        slots = _by_task(rows[0].unionAll(rows[1]), layout)
+        found = slots.mapInArrow(
+            _task(sent, rule.window_us, rule.min_overlap_frac, counts), FOUND_DDL
         )
-        rows = keep(_pairs(near, meeting, rule))
-        yield Found(rows, lr_stats.scenes, hr_stats.scenes, tested, distinct, layout)
+        steps.start("Footprints that intersect")
+        named = _named(found, rule)
+        if keep:
+            named = named.cache()
+            held.callback(named.unpersist)
+        yield Found(named, lr_side.scenes, hr_side.scenes, layout, counts)
 
 
-def _count(footprint_pairs: "DataFrame") -> tuple[int, int]:
-    """Return the number of scene pairs, and of distinct footprint pairs among them."""
-    found = footprint_pairs.selectExpr("sum(count) AS tested", "count(*) AS distinct_pairs")
-    row = found.collect()[0]
-    return row["tested"] or 0, row["distinct_pairs"]
+def _measure(lr: "DataFrame", hr: "DataFrame") -> tuple[Side, Side]:
+    """Look at the scenes of both sides, in one Spark job."""
+    from pyspark.sql import functions as f
+
+    both = lr.withColumn("hr", f.lit(False)).unionAll(hr.withColumn("hr", f.lit(True)))
+    table = (
+        both.groupBy("hr", "tile")
+        .agg(
+            f.count("*").alias("scenes"),
+            # As double: the sum of many long intervals does not fit into 64 bits.
+            f.expr("sum(double(end_us - start_us))").alias("length_us"),
+            f.min("start_us").alias("start_us"),
+            f.max("end_us").alias("end_us"),
+            f.approx_count_distinct("footprint_id", 0.1).alias("footprints"),
+        )
+        .toArrow()
+        .combine_chunks()
+    )
+    return _side(table.filter(pc.invert(table["hr"]))), _side(table.filter(table["hr"]))
 
 
-def _pairs(near: "DataFrame", meeting: "DataFrame", rule: PairRule) -> "DataFrame":
-    """Return the rows of `pairs`: the candidates whose footprints meet far enough.
+def _side(tiles: pa.Table) -> Side:
+    """Sum up what was measured of the tiles of one side."""
+    if not len(tiles):
+        return Side(0, 0.0, 0, 0, 0, tiles.select(["tile", "scenes"]))
+    return Side(
+        pc.sum(tiles["scenes"]).as_py(),
+        pc.sum(tiles["length_us"]).as_py(),
+        pc.min(tiles["start_us"]).as_py(),
+        pc.max(tiles["end_us"]).as_py(),
+        pc.sum(tiles["footprints"]).as_py(),
+        tiles.select(["tile", "scenes"]).sort_by("tile"),
+    )
 
-    Args:
-        near: As `intime.candidates` returns them.
-        meeting: As `space.overlaps` returns them.
-        rule: Says the least overlap, and keys the rows.
+
+def _bucket(instant: str, layout: Layout) -> str:
+    """Return SQL for the bucket of an instant, from 0 on; floor, exact before 1970 as well."""
+    width, last = layout.bucket_us, len(layout.slot_of_bucket) - 1
+    whole_buckets = f"({instant} - pmod({instant}, {width}L)) div {width}L"
+    return f"int(least(greatest({whole_buckets} - {layout.first_bucket}L, 0L), {last}L))"
+
+
+def _starts(lr: "DataFrame", hr: "DataFrame", layout: Layout) -> "np.ndarray[Any, Any]":
+    """Count the scenes that start in each bucket."""
+    bucket = f"{_bucket('start_us', layout)} AS bucket"
+    counted = lr.selectExpr(bucket).unionAll(hr.selectExpr(bucket)).groupBy("bucket").count()
+    table = counted.toArrow()
+    weights = np.zeros(len(layout.slot_of_bucket), np.int64)
+    weights[table["bucket"].to_numpy()] = table["count"].to_numpy()
+    return weights
+
+
+def _shapes(scenes_of_side: "DataFrame", side: Side) -> "tuple[DataFrame, list[bytes]]":
+    """Bring in `shape`: the number of a footprint that is sent once, else -1, with its WKB."""
+    from pyspark.sql import functions as f
+
+    if side.footprints > MAX_SHAPES or side.footprints * REPEATED > side.scenes:
+        return scenes_of_side.withColumn("shape", f.lit(-1)), []
+    distinct = scenes_of_side.groupBy("footprint_id").agg(f.first("wkb").alias("wkb")).toArrow()
+    numbered = pa.table({"footprint_id": distinct["footprint_id"]}).append_column(
+        "shape", pa.array(range(len(distinct)), pa.int32())
+    )
+    codes = from_arrow(scenes_of_side.sparkSession, numbered)
+    coded = scenes_of_side.drop("wkb").join(f.broadcast(codes), "footprint_id")
+    return coded.withColumn("wkb", f.lit(None).cast("binary")), distinct["wkb"].to_pylist()
+
+
+def _groups(met: TilePairs, group: "np.ndarray[Any, Any]", of_hr: bool) -> list[list[int]]:
+    """Return the groups that each tile of a side goes to; none where it meets nobody."""
+    if not of_hr:
+        some = np.zeros(len(met.lr_names), bool)
+        some[met.lr_tile] = True
+        return [[int(g)] if meets else [] for g, meets in zip(group, some, strict=True)]
+    return [
+        sorted(set(group[met.lr_tile[a:b]].tolist()))
+        for a, b in zip(met.first[:-1], met.first[1:], strict=True)
+    ]
+
+
+def _to_slots(
+    frame: "DataFrame",
+    side: Side,
+    groups: list[list[int]],
+    layout: Layout,
+    reach_us: int,
+    hr: bool,
+) -> "DataFrame":
+    """Bring the scenes of a side to the slots that they touch, widened by `reach_us`.
+
+    One side is widened by the window, the other is not: intervals that are near enough then touch
+    a common bucket.
     """
     from pyspark.sql import functions as f
 
-    enough = meeting.where(f.col("overlap_frac") >= rule.min_overlap_frac)
+    table = pa.table(
+        {
+            "tile": side.tiles["tile"],
+            "code": pa.array(range(len(groups)), pa.int32()),
+            "groups": pa.array(groups, pa.list_(pa.int32())),
+        }
+    )
+    tiles = from_arrow(
+        frame.sparkSession, table.filter(pc.greater(pc.list_value_length(table["groups"]), 0))
+    )
+    coded = frame.join(f.broadcast(tiles), "tile")
+    slots = f"array({', '.join(map(str, layout.slot_of_bucket.tolist()))})"
+    first, last = (
+        f"element_at({slots}, 1 + {_bucket(instant, layout)})"
+        for instant in (f"(start_us - {reach_us}L)", f"(end_us + {reach_us}L)")
+    )
+    if layout.times == 1:
+        timed = coded.selectExpr("*", "0 AS first_time", "0 AS time")
+    else:
+        timed = coded.selectExpr("*", f"{first} AS first_time", f"{last} AS last_time")
+        timed = timed.selectExpr("*", "explode(sequence(first_time, last_time)) AS time")
+    if layout.groups == 1:
+        grouped = timed.selectExpr("*", "time AS slot")
+    else:
+        grouped = timed.selectExpr("*", "explode(groups) AS g")
+        grouped = grouped.selectExpr("*", f"time * {layout.groups} + g AS slot")
+    return grouped.withColumn("hr", f.lit(hr)).select(*_TASK_ROW)
+
+
+def _by_task(rows: "DataFrame", layout: Layout) -> "DataFrame":
+    """Shuffle the rows of each slot to a partition of its own."""
+    from pyspark.sql import functions as f
+
+    if layout.tasks == 1:
+        return rows.coalesce(1)
+    keys = f"array({', '.join(map(str, task_keys(layout.tasks).tolist()))})"
+    task = f.expr(f"int(element_at({keys}, slot + 1))")
+    return rows.repartition(layout.tasks, task)
+
+
+def _task(
+    sent: Any, window_us: int, min_overlap_frac: float, counts: tuple[Any, ...]
+) -> Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]]:
+    """Return what runs in a task."""
+
+    def tell(did: Tested) -> None:
+        for count, value in zip(
+            counts, (did.scene_pairs, did.footprint_pairs, did.pairs, did.rows), strict=True
+        ):
+            count.add(value)
+
+    def task(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        rows = whole(batches)
+        if rows is not None:
+            met, shapes = sent.value
+            yield from match(
+                rows.rename_columns({"code": "tile"}),
+                met,
+                shapes,
+                window_us,
+                min_overlap_frac,
+                tell,
+            )
+
+    return task
+
+
+def _named(found: "DataFrame", rule: PairRule) -> "DataFrame":
+    """Return the rows of `pairs`."""
+    from pyspark.sql import functions as f
+
     pair_digest = ids.SQL_DIGEST.format(parts="rule_id, lr_scene_id, hr_scene_id")
-    keyed = near.join(enough, list(space.FOOTPRINT_PAIR)).withColumn("rule_id", f.lit(rule.rule_id))
-    return keyed.selectExpr(
+    return found.withColumn("rule_id", f.lit(rule.rule_id)).selectExpr(
         "rule_id",
         "lr_scene_id",
         "hr_scene_id",

@@ -1,17 +1,17 @@
-"""Where tiles and footprints meet: Sedona on the tiles' extents, then on single footprints."""
+"""Where tiles and footprints meet: Sedona on the tiles' extents, GEOS on single footprints."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
-from geosr_lake.pairs.area import overlap_frac
+from geosr_lake.pairs.area import Floats, Geometries, area_m2, overlap_frac
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-FOOTPRINT_PAIR = ("lr_footprint_id", "hr_footprint_id")
+Ints = NDArray[np.int64]
 
 
 def meet(lr_tiles: "DataFrame", hr_tiles: "DataFrame") -> "DataFrame":
@@ -41,48 +41,30 @@ def meet(lr_tiles: "DataFrame", hr_tiles: "DataFrame") -> "DataFrame":
     return met.select("lr_tile", "hr_tile", "lr_extent_id", "hr_extent_id")
 
 
-def footprints(scenes: "DataFrame") -> "DataFrame":
-    """Return each footprint of `scenes` once: footprint_id, footprint_wkb."""
-    return scenes.select("footprint_id", "footprint_wkb").dropDuplicates(["footprint_id"])
+def shares(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Floats:
+    """Return how far LR footprints cover HR footprints, each pair tested exactly.
 
-
-def overlaps(
-    footprint_pairs: "DataFrame", lr_shapes: "DataFrame", hr_shapes: "DataFrame"
-) -> "DataFrame":
-    """Return which footprints intersect, and how far the LR one covers the HR one.
-
-    The predicate is Sedona's, in the JVM; the overlap of what passes is computed in batches.
+    GEOS decides, on prepared LR footprints: nearly all are inside or apart, and what is inside is
+    covered wholly, without an intersection. Touching is intersecting.
 
     Args:
-        footprint_pairs: Distinct lr_footprint_id, hr_footprint_id.
-        lr_shapes: As `footprints` returns them, of the LR side.
-        hr_shapes: Of the HR side.
+        lr: LR footprints, valid polygons or multipolygons, EPSG:4326; they are prepared in place.
+        hr: HR footprints.
+        lr_at: Position in `lr`, shape (pairs,); fastest where equal ones stand together.
+        hr_at: Position in `hr`.
 
     Returns:
-        Columns lr_footprint_id, hr_footprint_id, overlap_frac (0 to 1; 0 where they touch).
+        Shape (pairs,): 0 to 1 as `area.overlap_frac` has it; NaN where they do not intersect.
     """
-    from pyspark.sql import functions as f
-
-    meeting = (
-        footprint_pairs.join(lr_shapes.toDF("lr_footprint_id", "lr_wkb"), "lr_footprint_id")
-        .join(hr_shapes.toDF("hr_footprint_id", "hr_wkb"), "hr_footprint_id")
-        .where(f.expr("ST_Intersects(ST_GeomFromWKB(lr_wkb), ST_GeomFromWKB(hr_wkb))"))
-        .select(*FOOTPRINT_PAIR, "lr_wkb", "hr_wkb")
-    )
-    return meeting.mapInArrow(
-        _overlap_batches, "lr_footprint_id string, hr_footprint_id string, overlap_frac double"
-    )
-
-
-def _overlap_batches(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
-    """Put the overlap in the place of the two geometries, batch by batch."""
-    for batch in batches:
-        lr, hr = (
-            shapely.from_wkb(batch.column(name).to_numpy(zero_copy_only=False))
-            for name in ("lr_wkb", "hr_wkb")
-        )
-        share = pa.array(overlap_frac(lr, hr), pa.float64())
-        yield pa.RecordBatch.from_arrays(
-            [batch.column("lr_footprint_id"), batch.column("hr_footprint_id"), share],
-            names=[*FOOTPRINT_PAIR, "overlap_frac"],
-        )
+    shapely.prepare(lr)
+    share = np.full(len(lr_at), np.nan)
+    left, right = lr[lr_at], hr[hr_at]
+    inside = shapely.covers(left, right)
+    share[inside] = 1.0
+    rest = np.flatnonzero(~inside)
+    rest = rest[shapely.intersects(left[rest], right[rest])]
+    whole = np.zeros(len(hr))
+    used = np.unique(hr_at[rest])
+    whole[used] = area_m2(hr[used])
+    share[rest] = overlap_frac(left[rest], right[rest], whole[hr_at[rest]])
+    return share

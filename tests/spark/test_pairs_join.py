@@ -1,5 +1,6 @@
 """The join's edges, one by one; its plan; and what it costs as an archive grows."""
 
+import numpy as np
 import pytest
 import shapely
 from pairs_world import (
@@ -16,10 +17,9 @@ from pairs_world import (
 from pyspark.sql import DataFrame, SparkSession
 
 from geosr_lake.errors import RecipeError, UsageError
-from geosr_lake.pairs import intime, scenes
+from geosr_lake.pairs import nearby
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.space import meet
-from geosr_lake.recipe import PairRule
 
 pytestmark = pytest.mark.spark
 
@@ -57,13 +57,10 @@ GAPS = {
 }
 
 
-def test_gap_of_two_intervals(spark: SparkSession) -> None:
-    names, rows = list(GAPS), [(*a, *b) for a, b, _ in GAPS.values()]
-    frame = spark.createDataFrame(
-        rows, "lr_start_us long, lr_end_us long, hr_start_us long, hr_end_us long"
-    )
-    gaps = [row["gap"] for row in frame.selectExpr(f"{intime.GAP_US} AS gap").collect()]
-    assert dict(zip(names, gaps, strict=True)) == {name: gap for name, (*_, gap) in GAPS.items()}
+def test_gap_of_two_intervals() -> None:
+    lr_start, lr_end, hr_start, hr_end = np.array([(*a, *b) for a, b, _ in GAPS.values()]).T
+    gaps = nearby.gap_us(lr_start, lr_end, hr_start, hr_end).tolist()
+    assert dict(zip(GAPS, gaps, strict=True)) == {name: gap for name, (*_, gap) in GAPS.items()}
 
 
 def test_a_gap_of_exactly_the_window_is_in_and_one_microsecond_more_is_out(
@@ -209,32 +206,18 @@ def archive(years: int) -> list[Scene]:
     return coarse + fine
 
 
-def narrow_sides(all_scenes: DataFrame, rule: PairRule) -> tuple[DataFrame, DataFrame]:
-    lr_side, hr_side = (
-        scenes.of_side(all_scenes, rule, "lr"),
-        scenes.of_side(all_scenes, rule, "hr"),
-    )
-    return scenes.narrow(lr_side), scenes.narrow(hr_side)
-
-
 def test_cost_per_pair_does_not_grow_with_the_archive(spark: SparkSession) -> None:
     rule = recipe(window="1 d").pairs
-    tested, shared = [], []
+    tested, shuffled = [], []
     for years in (1, 4):
         all_scenes, tiles = frames(spark, archive(years))
-        met = tile_pairs(tiles, rule)
-        with find(all_scenes, all_scenes, met, rule) as found:
+        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule) as found:
             pairs = found.rows.count()
-            sides = narrow_sides(all_scenes, rule)
-            by_tile = spark.createDataFrame(met)
-            before = intime.share_bucket(*sides, by_tile, rule.window_us, found.layout).count()
+            assert pairs == found.pairs > 1000 * years
             tested.append(found.tested / pairs)
-            shared.append(before / pairs)
-            assert pairs > 1000 * years
+            shuffled.append(found.shuffled / (found.lr_scenes + found.hr_scenes))
     assert tested[1] == pytest.approx(tested[0], rel=0.02)
-    # Before the exact residual as well: what shares a tile pair and a bucket.
-    assert shared[1] == pytest.approx(shared[0], rel=0.05)
-    assert shared[1] < 8
+    assert shuffled == [1.0, 1.0]
 
 
 FORBIDDEN = ("CartesianProduct", "BroadcastNestedLoopJoin")
@@ -262,12 +245,8 @@ def test_plan_has_no_cartesian_product_and_no_nested_loop(
         spatial = executed(met)
         with find(all_scenes, all_scenes, met.toArrow(), rule) as found:
             rows = executed(found.rows)
-        sides = narrow_sides(all_scenes, rule)
-        time = executed(intime.candidates(*sides, met, rule.window_us, found.layout))
     finally:
         spark.conf.set(key, before)
     assert "RangeJoin" in spatial or "BroadcastIndexJoin" in spatial
-    for plan in (spatial, rows, time):
+    for plan in (spatial, rows):
         assert not any(name in plan for name in FORBIDDEN), plan
-    equi = ("SortMergeJoin [", "BroadcastHashJoin [", "ShuffledHashJoin [")
-    assert any(f"{join}{side}_tile" in time for join in equi for side in ("lr", "hr")), time

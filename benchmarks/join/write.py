@@ -1,0 +1,159 @@
+"""Acquisitions into a lake: the tables `scenes` and `tiles`, a year at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+from deltalake import WriterProperties, write_deltalake
+from join.sky import Looks, looks
+
+from geosr_lake import ids
+from geosr_lake.lake import Lake, ledger, tables
+
+HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+CELL_DEG = 2.0
+
+
+def random_ids(prefix: str, count: int, rng: np.random.Generator) -> pa.Array:
+    """Return ids of the lake's form: as random as hashes are, and faster."""
+    width = len(prefix) + 24
+    text = np.empty((count, width), np.uint8)
+    text[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
+    nibbles = rng.integers(0, 256, (count, 12), np.uint8)
+    text[:, len(prefix) :: 2], text[:, len(prefix) + 1 :: 2] = HEX[nibbles >> 4], HEX[nibbles & 15]
+    return _fixed(text, pa.string())
+
+
+def _fixed(rows: np.ndarray, kind: pa.DataType) -> pa.Array:
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.Array.from_buffers(
+        kind, len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(rows))]
+    )
+
+
+def quads_wkb(corners: np.ndarray) -> pa.Array:
+    """Return the WKB of quadrilaterals, shape (n, 4, 2)."""
+    rows = np.empty((len(corners), 93), np.uint8)
+    head = b"\x01" + np.array([3, 1, 5], "<u4").tobytes()
+    rows[:, :13] = np.frombuffer(head, np.uint8)
+    ring = np.concatenate([corners, corners[:, :1]], axis=1).reshape(len(corners), 10)
+    rows[:, 13:] = np.ascontiguousarray(ring).view(np.uint8).reshape(len(corners), 80)
+    return _fixed(rows, pa.binary())
+
+
+def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Table:
+    """Return the rows of `scenes`; with `cells`, a grid cell in the place of the native tile."""
+    count = len(seen.tile)
+    own = seen.shape < 0
+    wkb, names = quads_wkb(seen.corners), random_ids("ftp-", count, rng)
+    boxes = np.concatenate([seen.corners.min(axis=1), seen.corners.max(axis=1)], axis=1)
+    if seen.shapes:
+        at = pa.array(np.where(own, 0, seen.shape))
+        repeated = pa.array([ids.footprint_id(text) for text in seen.shapes])
+        wkb = pc.if_else(pa.array(own), wkb, pa.array(seen.shapes, pa.binary()).take(at))
+        names = pc.if_else(pa.array(own), names, repeated.take(at))
+        bounds = shapely.bounds(shapely.from_wkb(seen.shapes))
+        boxes = np.where(own[:, None], boxes, bounds[np.where(own, 0, seen.shape)])
+    if cells:
+        x, y = (
+            ((boxes[:, k] + boxes[:, k + 2]) / 2 // CELL_DEG).astype(np.int64) for k in (0, 1)
+        )
+        code, tile_at = np.unique((x + 1000) * 10_000 + y + 1000, return_inverse=True)
+        tile = pa.array([f"c{c:08}" for c in code]).take(pa.array(tile_at))
+    else:
+        tile = pa.array(seen.names).take(pa.array(seen.tile))
+    instant = pa.timestamp("us", tz="UTC")
+    values = {
+        "scene_id": random_ids("scn-", count, rng),
+        "tile": tile,
+        "group_key": tile,
+        "t_start": pa.array(seen.start_us, instant),
+        "t_end": pa.array(seen.end_us, instant),
+        **{name: boxes[:, k] for k, name in enumerate(("xmin", "ymin", "xmax", "ymax"))},
+        "footprint_id": names,
+        "footprint_wkb": wkb,
+    }
+    same = {"sensor": seen.sensor, "product": "P.1", "platform": "p", "archive": "made"}
+    same |= {"collection": seen.sensor, "item_id": "", "content_hash": ""}
+    columns = []
+    schema = ledger.arrow_schema("scenes")
+    for field in schema:
+        if field.name in values:
+            columns.append(pa.array(values[field.name], field.type))
+        elif field.name in same:
+            columns.append(pa.repeat(pa.scalar(same[field.name], field.type), count))
+        elif field.nullable:
+            columns.append(pa.nulls(count, field.type))
+        elif field.type == pa.bool_():
+            columns.append(pa.repeat(pa.scalar(False), count))
+        else:  # no assets, nothing superseded
+            columns.append(pa.repeat(pa.scalar([], field.type), count))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+class Extents:
+    """Bounds of tiles, gathered as scenes pass."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, list[pa.Table]] = {}
+
+    def add(self, sensor: str, rows: pa.Table) -> None:
+        edges = [("xmin", "min"), ("ymin", "min"), ("xmax", "max"), ("ymax", "max")]
+        found = rows.group_by("tile").aggregate([*edges, ("tile", "count")])
+        found = found.rename_columns(
+            {f"{n}_{how}": n for n, how in edges} | {"tile_count": "scene_count"}
+        )
+        self.seen.setdefault(sensor, []).append(found)
+
+    def tiles(self) -> pa.Table:
+        found = []
+        for sensor, parts in self.seen.items():
+            edges = [("xmin", "min"), ("ymin", "min"), ("xmax", "max"), ("ymax", "max")]
+            merged = pa.concat_tables(parts).group_by("tile")
+            merged = merged.aggregate([*edges, ("scene_count", "sum")])
+            box = np.stack([merged[f"{n}_{how}"].to_numpy() for n, how in edges], 1)
+            wkb = shapely.to_wkb(shapely.normalize(shapely.box(*box.T)), byte_order=1).tolist()
+            columns = {
+                "sensor": [sensor] * len(wkb),
+                "tile": merged["tile"],
+                "scene_count": merged["scene_count_sum"],
+                **{n: box[:, k] for k, (n, _) in enumerate(edges)},
+                "extent_id": [ids.footprint_id(w).replace("ftp-", "ext-") for w in wkb],
+                "extent_wkb": wkb,
+            }
+            found.append(pa.table(columns).cast(ledger.arrow_schema("tiles")))
+        return pa.concat_tables(found)
+
+
+def write(root: Path, sensors: tuple[str, ...], years: int, *, cells: tuple[str, ...] = ()) -> int:
+    """Write a lake of some sensors and return the number of scenes.
+
+    Args:
+        root: A new folder.
+        sensors: Which.
+        years: How many.
+        cells: Sensors whose scenes get grid cells for tiles.
+    """
+    extents, total = Extents(), 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal total
+        for sensor in sensors:
+            for year, seen in enumerate(looks(sensor, years)):
+                rng = np.random.default_rng([7, year, len(sensor)])
+                rows = scene_rows(seen, rng, cells=sensor in cells)
+                extents.add(sensor, rows)
+                total += len(rows)
+                yield from rows.to_batches(100_000)
+
+    lake = Lake.create(root)
+    with lake.stage("scenes", "bench"):
+        reader = pa.RecordBatchReader.from_batches(ledger.arrow_schema("scenes"), batches())
+        # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
+        packed = WriterProperties(compression="ZSTD", dictionary_page_size_limit=16 << 20)
+        write_deltalake(tables.table_path(root, "scenes"), reader, writer_properties=packed)
+        write_deltalake(tables.table_path(root, "tiles"), extents.tiles())
+    return total

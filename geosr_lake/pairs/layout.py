@@ -1,0 +1,176 @@
+"""How the join is cut into tasks: by time, and by tiles only where time alone is not enough.
+
+A task takes a slot: a stretch of time, and of the LR tiles a group. Every scene goes to the slots
+that it touches, and scenes of one slot share (tile, time bucket) keys with nobody elsewhere. Cut by
+time, a scene goes to one slot, seldom two, however many tiles its own meets; and a tile with many
+more scenes than others is spread over the slots as the others are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+DAY_US = 86_400_000_000
+ROWS_A_TASK = 150_000
+"""Scenes that a task takes: about 100 MB in its Python worker, and a few seconds."""
+SMALL = 20_000
+"""Scenes for which a second task does not pay."""
+BUCKETS_A_SLOT = 4
+"""A slot is at least so many buckets long, so that few scenes stand in two slots."""
+MAX_BUCKETS = 20_000
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is known of the scenes of one side before the join.
+
+    Attributes:
+        scenes: Scenes that pass the rule's filter.
+        length_us: Sum of the lengths of their intervals.
+        start_us: Earliest start; 0 without scenes.
+        end_us: Latest end.
+        footprints: About how many distinct footprints they have.
+        tiles: Columns tile, scenes; each tile once.
+    """
+
+    scenes: int
+    length_us: float
+    start_us: int
+    end_us: int
+    footprints: int
+    tiles: pa.Table
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the join is cut.
+
+    Attributes:
+        bucket_us: Width of a time bucket.
+        first_bucket: Number of the first bucket, counted from 1970.
+        slot_of_bucket: Slot of time of each bucket from `first_bucket` on; never falls.
+        groups: Into how many groups the LR tiles are cut.
+    """
+
+    bucket_us: int
+    first_bucket: int
+    slot_of_bucket: Ints
+    groups: int
+
+    @property
+    def times(self) -> int:
+        """Slots of time."""
+        return int(self.slot_of_bucket[-1]) + 1
+
+    @property
+    def tasks(self) -> int:
+        """Slots of time and tiles."""
+        return self.times * self.groups
+
+    @property
+    def said(self) -> dict[str, int]:
+        """What the run's row says of the layout."""
+        return {"bucket_us": self.bucket_us, "tasks": self.tasks, "groups": self.groups}
+
+
+def bucket_width_us(window_us: int, lr: Side, hr: Side) -> int:
+    """Return the width of a time bucket.
+
+    Twice the window, but not less than a day, nor than the mean interval of either side: a scene
+    then touches few buckets whatever the window. Nor so little that there are more than
+    `MAX_BUCKETS` of them.
+    """
+    means = [int(side.length_us / side.scenes) for side in (lr, hr) if side.scenes]
+    span = max(lr.end_us, hr.end_us) - min(lr.start_us, hr.start_us)
+    return max(DAY_US, 2 * window_us, span // MAX_BUCKETS, *means)
+
+
+def lay_out(window_us: int, lr: Side, hr: Side, *, tasks: int | None = None) -> Layout:
+    """Cut the join into tasks of about `ROWS_A_TASK` scenes.
+
+    Args:
+        window_us: The rule's window.
+        lr: The LR side.
+        hr: The HR side.
+        tasks: How many tasks there are to be at least, where there are enough scenes for it;
+            None: 2.
+    """
+    rows = lr.scenes + hr.scenes
+    width = bucket_width_us(window_us, lr, hr)
+    start, end = min(lr.start_us, hr.start_us), max(lr.end_us, hr.end_us)
+    first = start // width
+    buckets = int(end // width - first) + 1
+    wanted = 1 if rows <= SMALL else max(tasks or 2, -(-rows // ROWS_A_TASK))
+    times = min(wanted, max(1, buckets // BUCKETS_A_SLOT))
+    groups = min(-(-wanted // times), max(1, len(lr.tiles)))
+    # Archives grow, but slowly: even stretches of time, unless `even_slots` knows better.
+    slots = np.arange(buckets, dtype=np.int64) * times // buckets
+    return Layout(width, int(first), slots, groups)
+
+
+def even_slots(layout: Layout, weights: Ints) -> Layout:
+    """Return the layout with slots of time of about equal weight.
+
+    Args:
+        layout: As `lay_out` returns it.
+        weights: Scenes that start in each bucket.
+    """
+    before = np.concatenate([[0], np.cumsum(weights)[:-1]])
+    total = max(1, int(weights.sum()))
+    slots = before * layout.times // total
+    # Without gaps in the numbers: a bucket can outweigh a slot.
+    dense = np.cumsum(np.concatenate([[0], np.diff(slots) > 0]))
+    return Layout(layout.bucket_us, layout.first_bucket, dense.astype(np.int64), layout.groups)
+
+
+def group_tiles(tiles: pa.Table, groups: int) -> Ints:
+    """Return the group of each LR tile: neighbours by name together, of about equal weight.
+
+    Args:
+        tiles: Columns tile, scenes.
+        groups: How many.
+    """
+    order = pc.sort_indices(tiles["tile"]).to_numpy()
+    weights = tiles["scenes"].to_numpy()[order]
+    before = np.concatenate([[0], np.cumsum(weights)[:-1]])
+    group = np.empty(len(order), np.int64)
+    group[order] = before * groups // max(1, int(weights.sum()))
+    return group
+
+
+def task_keys(tasks: int) -> Ints:
+    """Return for each task an integer that Spark's hash partitioning sends to its own partition.
+
+    With any other integers the result would be the same, but some tasks would get several slots
+    and some none. Spark: Murmur3_x86_32 of a 32-bit integer, seed 42, modulo the partitions.
+    """
+    keys = np.full(tasks, -1, np.int64)
+    start, step = 0, 16 * tasks + 64
+    while (keys < 0).any():
+        tried = np.arange(start, start + step, dtype=np.int64)
+        part = _murmur3(tried.astype(np.uint32)).astype(np.int32) % tasks
+        found, at = np.unique(part, return_index=True)
+        fresh = keys[found] < 0
+        keys[found[fresh]] = tried[at[fresh]]
+        start += step
+    return keys
+
+
+def _murmur3(value: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return Murmur3_x86_32 (Appleby, public domain) of 4-byte integers, seed 42."""
+
+    def turn(x: NDArray[np.uint32], by: int) -> NDArray[np.uint32]:
+        return (x << np.uint32(by)) | (x >> np.uint32(32 - by))
+
+    k = turn(value * np.uint32(0xCC9E2D51), 15) * np.uint32(0x1B873593)
+    h = turn(np.uint32(42) ^ k, 13) * np.uint32(5) + np.uint32(0xE6546B64)
+    h ^= np.uint32(4)
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    mixed: NDArray[np.uint32] = h ^ (h >> np.uint32(16))
+    return mixed
