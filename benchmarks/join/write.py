@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 from deltalake import WriterProperties, write_deltalake
-from join.sky import Looks, looks
 
 from geosr_lake import ids
 from geosr_lake.lake import Lake, ledger, tables
+from join.sky import Looks, looks
 
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 CELL_DEG = 2.0
@@ -58,9 +58,7 @@ def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Tabl
         bounds = shapely.bounds(shapely.from_wkb(seen.shapes))
         boxes = np.where(own[:, None], boxes, bounds[np.where(own, 0, seen.shape)])
     if cells:
-        x, y = (
-            ((boxes[:, k] + boxes[:, k + 2]) / 2 // CELL_DEG).astype(np.int64) for k in (0, 1)
-        )
+        x, y = (((boxes[:, k] + boxes[:, k + 2]) / 2 // CELL_DEG).astype(np.int64) for k in (0, 1))
         code, tile_at = np.unique((x + 1000) * 10_000 + y + 1000, return_inverse=True)
         tile = pa.array([f"c{c:08}" for c in code]).take(pa.array(tile_at))
     else:

@@ -119,7 +119,9 @@ def find(
     layout = lay_out(rule.window_us, *known, tasks=tasks or 2 * context.defaultParallelism)
     if layout.times > 1:
         layout = even_slots(layout, _starts(lr, hr, layout))
-    met = TilePairs.of(tile_pairs, *(pa.array(side.tiles["tile"].to_pylist(), pa.string()) for side in known))
+    met = TilePairs.of(
+        tile_pairs, *(pa.array(side.tiles["tile"].to_pylist(), pa.string()) for side in known)
+    )
     with ExitStack() as held:
         shapes: list[list[bytes]] = []
         rows = []
@@ -246,8 +248,12 @@ def _to_slots(
             "groups": pa.array(groups, pa.list_(pa.int32())),
         }
     )
-    tiles = from_arrow(
-        frame.sparkSession, table.filter(pc.greater(pc.list_value_length(table["groups"]), 0))
+    meeting = table.filter(pc.greater(pc.list_value_length(table["groups"]), 0))
+    # Spark does not take a list column without rows.
+    tiles = (
+        from_arrow(frame.sparkSession, meeting)
+        if len(meeting)
+        else frame.sparkSession.createDataFrame([], "tile string, code int, groups array<int>")
     )
     coded = frame.join(f.broadcast(tiles), "tile")
     slots = f"array({', '.join(map(str, layout.slot_of_bucket.tolist()))})"

@@ -19,7 +19,7 @@ from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.changes import CAME, GONE
 from geosr_lake.lake.contracts import contract
 from geosr_lake.pairs import scenes as sides
-from geosr_lake.pairs.find import find
+from geosr_lake.pairs.find import Found, find
 from geosr_lake.recipe import PairRule
 
 if TYPE_CHECKING:
@@ -127,15 +127,13 @@ def increment(
         came, gone = _moved(moved, rule, CAME), _moved(moved, rule, GONE)
         empty = lake.df("pairs").limit(0)
         former = keep(_former(lake, rule, gone)) if _number(gone) else empty
-        tested = distinct = 0
-        found = [empty]
+        searched: list[Found] = []
         if _number(came):
             for lr, hr in _partners(lake.df("scenes"), rule, tile_pairs, came):
                 search = find(lr, hr, tile_pairs, rule, allow_none=True, progress=progress)
-                result = cached.enter_context(search)
-                found.append(result.rows)
-                tested, distinct = tested + result.tested, distinct + result.distinct
-        changed = keep(difference(reduce(lambda a, b: a.unionAll(b), found), former))
+                searched.append(cached.enter_context(search))
+        found = reduce(lambda a, b: a.unionAll(b), [empty, *(one.rows for one in searched)])
+        changed = keep(difference(found, former))
         kinds = {row["kind"]: row["count"] for row in changed.groupBy("kind").count().collect()}
         yield Increment(
             rows=changed.withColumn("_deleted", changed["kind"] == "removed").drop("kind"),
@@ -145,8 +143,8 @@ def increment(
             removed=kinds.get("removed", 0),
             scenes_new=_number(came),
             scenes_gone=_number(gone),
-            tested=tested,
-            distinct=distinct,
+            tested=sum(one.tested for one in searched),
+            distinct=sum(one.distinct for one in searched),
         )
 
 

@@ -1,0 +1,152 @@
+"""The join beside its peers: same acquisitions, same pairs, each a cold process on two threads.
+
+Scenes are generated (`join/sky.py`), written as a lake and, for the peers, as Parquet. Ours runs
+`geosr pairs build` from nothing: tile pairs, pairs with their overlap, and the write to the lake;
+the others count the pairs. A process that takes longer than `--cut` or more memory than
+`--memory-gb` is stopped, and counts as the cut.
+
+    python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
+        [--only geosr_lake] [--cut 600] [--cells landsat] [--keep FOLDER]
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from join.inputs import checksums, write_sides
+from join.peers import WAYS, Task, run
+from join.write import write
+
+from geosr_lake.lake import ledger
+
+DAYS = {"modis-landsat": 1, "sentinel2-naip": 15}
+DAY_US = 86_400_000_000
+
+
+def tree_rss(process: psutil.Process) -> int:
+    """Return the resident memory of a process and all below it, in bytes."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, Any]:
+    """Run one way in a new process, watched; `seconds` is the cut where it was stopped."""
+    shutil.rmtree(task.lake / "tables" / "pairs", ignore_errors=True)
+    shutil.rmtree(task.lake / "tables" / "tile_pairs", ignore_errors=True)
+    asked = json.dumps([name, str(task.lake), str(task.folder), task.lr, task.hr, task.window_us])
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as said:
+        begun = time.monotonic()
+        started = subprocess.Popen([sys.executable, __file__, "--child", asked], stdout=out,
+                                   stderr=said, env=here)  # fmt: skip
+        watched, peak, why = psutil.Process(started.pid), 0, None
+        while started.poll() is None:
+            peak = max(peak, tree_rss(watched))
+            if time.monotonic() - begun > cut_s + 60:  # a session takes up to a minute to start
+                why = f"cut at {cut_s:.0f} s"
+            elif peak > memory_gb * 1e9:
+                why = f"more than {memory_gb:.0f} GB"
+            if why:
+                for one in [*watched.children(recursive=True), watched]:
+                    one.kill()
+            time.sleep(0.2)
+        out.seek(0)
+        said.seek(0)
+        lines, errors = out.read().strip().splitlines(), said.read().strip().splitlines()
+    none = {"start_s": 0.0, "seconds": cut_s, "sums": None, "tested": None}
+    if why is None and started.returncode:
+        why = f"failed: {errors[-1][:100] if errors else started.returncode}"
+    found = none if why else json.loads(lines[-1])
+    if found["seconds"] > cut_s:
+        found, why = none, f"cut at {cut_s:.0f} s"
+    return {**found, "peak_gb": peak / 1e9, "why": why}
+
+
+def machine() -> str:
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Linux"
+
+
+def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> None:
+    lr, hr = pair.split("-")
+    lake, sides = folder / f"{pair}-{years}", folder / f"{pair}-{years}-sides"
+    if not lake.exists():
+        begun = time.monotonic()
+        total = write(lake, (lr, hr), years, cells=tuple(args.cells))
+        print(
+            f"{pair}, {years} years: {total:,} scenes generated in {time.monotonic() - begun:.0f} s"
+        )
+    if not sides.exists():
+        write_sides(lake, sides, lr, hr)
+    task = Task(lake, sides, lr, hr, DAYS[pair] * DAY_US)
+    took: dict[str, list[dict[str, Any]]] = {name: [] for name in args.only or WAYS}
+    truth: list[int] | None = None
+    for _ in range(args.rounds):
+        for name, dids in took.items():
+            did = child(name, task, args.cut, args.memory_gb)
+            if name == "geosr_lake" and did["sums"]:
+                columns = ["lr_scene_id", "hr_scene_id"]
+                did["sums"] = checksums(ledger.read(lake, "pairs", columns=columns), sides)
+            if did["sums"]:
+                truth = truth or did["sums"]
+                if did["sums"] != truth:
+                    sys.exit(f"{name} found {did['sums']}, not {truth}")
+            dids.append(did)
+            print(f"  {name}: {did['seconds']:.1f} s {did['why'] or ''}", file=sys.stderr)
+    mine = [did["seconds"] for did in took.get("geosr_lake", [])]
+    base = statistics.median(mine) if mine else None
+    print(
+        f"\n{pair}, {years} years, within {DAYS[pair]} days: {truth[0] if truth else 0:,} pairs\n"
+    )
+    print("| how | median s | times ours | scene pairs tested | peak GB | session start s | |")
+    print("|---|---|---|---|---|---|---|")
+    for name, dids in took.items():
+        seconds = statistics.median(did["seconds"] for did in dids)
+        tested, last = dids[-1]["tested"], dids[-1]
+        print(
+            f"| {name} | {seconds:.1f} | {f'{seconds / base:.2f}' if base else ''} "
+            f"| {f'{tested:,}' if tested else ''} | {max(d['peak_gb'] for d in dids):.1f} "
+            f"| {last['start_s']:.0f} | {last['why'] or ''} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pair", nargs="+", choices=list(DAYS), default=list(DAYS))
+    parser.add_argument("--years", type=int, nargs="+", default=[1])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=list(WAYS))
+    parser.add_argument("--cut", type=float, default=600)
+    parser.add_argument("--memory-gb", type=float, default=12)
+    parser.add_argument("--cells", nargs="*", default=[], help="sensors with cells for tiles")
+    parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        name, lake, sides, lr, hr, window_us = json.loads(args.child)
+        print(json.dumps(run(name, Task(Path(lake), Path(sides), lr, hr, window_us))))
+        return
+    print(f"Machine: {machine()}")
+    with tempfile.TemporaryDirectory() as folder:
+        for pair in args.pair:
+            for years in args.years:
+                compare(args, pair, years, args.keep or Path(folder))
+
+
+if __name__ == "__main__":
+    main()

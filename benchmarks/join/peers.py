@@ -1,0 +1,169 @@
+# ruff: noqa: S608 - the queries are made of this module's own texts and of paths it wrote
+"""The ways to join, each run in a process of its own; `run` returns what it found.
+
+The result of each is the number of pairs and three sums over the scenes' numbers. `tested` is how
+many scene pairs the plan brings to the exact predicate on footprints, or None where it cannot say.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SUMS = "count(*), sum(l.k), sum(h.k), sum((l.k * h.k) % 1000003)"
+NEAR = "h.s - l.e <= {w} AND l.s - h.e <= {w}"
+BOXES = "l.xmin <= h.xmax AND h.xmin <= l.xmax AND l.ymin <= h.ymax AND h.ymin <= l.ymax"
+
+
+@dataclass(frozen=True)
+class Task:
+    lake: Path
+    folder: Path
+    lr: str
+    hr: str
+    window_us: int
+
+
+def _duck() -> Any:
+    import duckdb
+    import duckdb_extension_spatial
+
+    db = duckdb.connect(config={"threads": 2, "memory_limit": "12GB",
+                                "allow_unsigned_extensions": "true"})  # fmt: skip
+    folder = (
+        Path(duckdb_extension_spatial.__file__).parent / "extensions" / f"v{duckdb.__version__}"
+    )
+    db.execute(f"LOAD '{folder / 'spatial.duckdb_extension'}'")
+    return db
+
+
+def _sides(db: Any, task: Task) -> None:
+    for side in ("lr", "hr"):
+        path = task.folder / f"{side}.parquet"
+        db.execute(f"CREATE VIEW {side} AS SELECT *, ST_GeomFromWKB(wkb) AS g FROM '{path}'")
+
+
+def duckdb_plain(task: Task) -> tuple[list[int], int | None]:
+    db = _duck()
+    _sides(db, task)
+    near = NEAR.format(w=task.window_us)
+    query = f"SELECT {SUMS} FROM lr l JOIN hr h ON ST_Intersects(l.g, h.g) AND {near}"
+    return [int(v or 0) for v in db.execute(query).fetchone()], None
+
+
+def duckdb_factorized(task: Task) -> tuple[list[int], int | None]:
+    db, w = _duck(), task.window_us
+    _sides(db, task)
+    width = max(86_400_000_000, 2 * w)
+    for side in ("lr", "hr"):
+        path = task.folder / f"{side}_tiles.parquet"
+        db.execute(f"CREATE TABLE {side}_t AS SELECT * FROM '{path}'")
+    db.execute(
+        f"CREATE TABLE met AS SELECT l.tile lt, h.tile ht FROM lr_t l JOIN hr_t h ON {BOXES}"
+    )
+    lr_first, hr_first = f"l.s // {width}", f"(h.s - {w}) // {width}"
+    query = f"""
+        WITH lb AS (SELECT k, tile, s, e, xmin, ymin, xmax, ymax, wkb, {lr_first} AS f,
+                    unnest(range(CAST({lr_first} AS BIGINT), CAST(l.e // {width} + 1 AS BIGINT))) b
+                    FROM lr l),
+             hb AS (SELECT h.k, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, wkb, {hr_first} AS f,
+                    unnest(range(CAST({hr_first} AS BIGINT),
+                                 CAST((h.e + {w}) // {width} + 1 AS BIGINT))) b
+                    FROM hr h JOIN met ON met.ht = h.tile),
+             near AS MATERIALIZED (SELECT l.k AS lk, h.k AS hk, l.wkb AS lw, h.wkb AS hw
+                    FROM lb l JOIN hb h ON l.tile = h.tile AND l.b = h.b
+                    WHERE l.b = greatest(l.f, h.f) AND {NEAR.format(w=w)} AND {BOXES})
+        SELECT count(*), sum(lk), sum(hk), sum((lk * hk) % 1000003), (SELECT count(*) FROM near)
+        FROM near WHERE ST_Intersects(ST_GeomFromWKB(lw), ST_GeomFromWKB(hw))"""
+    *sums, tested = (int(v or 0) for v in db.execute(query).fetchone())
+    return sums, tested
+
+
+def sedonadb_plain(task: Task) -> tuple[list[int], int | None]:
+    import sedonadb
+
+    sd = sedonadb.connect()
+    for side in ("lr", "hr"):
+        sd.read_parquet(str(task.folder / f"{side}.parquet")).to_view(side)
+    sides = [f"(SELECT k, s, e, ST_GeomFromWKB(wkb) AS g FROM {side})" for side in ("lr", "hr")]
+    near = NEAR.format(w=task.window_us)
+    query = (
+        f"SELECT {SUMS} FROM {sides[0]} l JOIN {sides[1]} h ON ST_Intersects(l.g, h.g) AND {near}"
+    )
+    row = sd.sql(query).to_arrow_table().to_pylist()[0]
+    return [int(v or 0) for v in row.values()], None
+
+
+def geopandas_plain(task: Task) -> tuple[list[int], int | None]:
+    import geopandas
+    import numpy as np
+    import pandas as pd
+    import shapely
+
+    sides = []
+    for side in ("lr", "hr"):
+        rows = pd.read_parquet(task.folder / f"{side}.parquet", columns=["k", "s", "e", "wkb"])
+        shapes = shapely.from_wkb(rows.pop("wkb").to_numpy())
+        sides.append(geopandas.GeoDataFrame(rows, geometry=shapes, crs=4326))
+    met = geopandas.sjoin(sides[0], sides[1], predicate="intersects", lsuffix="l", rsuffix="h")
+    w = task.window_us
+    near = met[(met["s_h"] - met["e_l"] <= w) & (met["s_l"] - met["e_h"] <= w)]
+    lr, hr = near["k_l"].to_numpy(), near["k_h"].to_numpy()
+    sums = [len(lr), int(lr.sum()), int(hr.sum()), int(np.sum(lr * hr % 1000003))]
+    return sums, len(met)
+
+
+def _session() -> Any:
+    from geosr_lake.lake.session import spark_session
+
+    return spark_session()
+
+
+def sedona_range_join(task: Task) -> tuple[list[int], int | None]:
+    spark = _session()
+    for side in ("lr", "hr"):
+        rows = spark.read.parquet(str(task.folder / f"{side}.parquet"))
+        rows.selectExpr("k", "s", "e", "ST_GeomFromWKB(wkb) AS g").createOrReplaceTempView(side)
+    near = NEAR.format(w=f"{task.window_us}L")
+    query = f"SELECT {SUMS} FROM lr l JOIN hr h ON ST_Intersects(l.g, h.g) AND {near}"
+    return [int(v or 0) for v in spark.sql(query).collect()[0]], None
+
+
+def ours(task: Task) -> tuple[list[int], int | None]:
+    """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""
+    from geosr_lake.lake import Lake
+    from geosr_lake.pairs.build import build
+    from geosr_lake.recipe import Recipe
+
+    sides = {"lr": {"sensor": task.lr}, "hr": {"sensor": task.hr}}
+    window = f"{task.window_us // 86_400_000_000} d"
+    lake = Lake.open(task.lake)
+    recipe = Recipe.model_validate({"name": "bench", "pairs": {**sides, "window": window}})
+    summary = build(lake, recipe)
+    return [summary.pairs, -1, -1, -1], summary.scene_pairs_tested
+
+
+WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
+    "geosr_lake": ours,
+    "DuckDB, our factorization": duckdb_factorized,
+    "SedonaDB": sedonadb_plain,
+    "DuckDB": duckdb_plain,
+    "GeoPandas": geopandas_plain,
+    "Sedona range join": sedona_range_join,
+}
+SPARK = {"geosr_lake", "Sedona range join"}
+
+
+def run(name: str, task: Task) -> dict[str, Any]:
+    """Run one way and return seconds, session start apart, with what it found."""
+    os.environ.setdefault("GEOSR_MASTER", "local[2]")
+    os.environ.setdefault("GEOSR_DRIVER_MEMORY", "10g")
+    begun = time.perf_counter()
+    if name in SPARK:
+        _session()
+    started = time.perf_counter()
+    sums, tested = WAYS[name](task)
+    ended = time.perf_counter()
+    return {"start_s": started - begun, "seconds": ended - started, "sums": sums, "tested": tested}
