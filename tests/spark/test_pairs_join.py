@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.pairs import nearby
 from geosr_lake.pairs.find import find
+from geosr_lake.pairs.layout import task_keys
 from geosr_lake.pairs.space import meet
 
 pytestmark = pytest.mark.spark
@@ -218,6 +219,15 @@ def test_cost_per_pair_does_not_grow_with_the_archive(spark: SparkSession) -> No
             shuffled.append(found.shuffled / (found.lr_scenes + found.hr_scenes))
     assert tested[1] == pytest.approx(tested[0], rel=0.02)
     assert shuffled == [1.0, 1.0]
+
+
+def test_every_task_gets_a_partition_of_its_own(spark: SparkSession) -> None:
+    """The keys of `task_keys` agree with Spark's hash partitioning."""
+    for tasks in (2, 7, 64):
+        keys = task_keys(tasks).tolist()
+        frame = spark.createDataFrame([(key,) for key in keys], "key int")
+        parts = frame.selectExpr(f"pmod(hash(key), {tasks}) AS part").collect()
+        assert [row["part"] for row in parts] == list(range(tasks))
 
 
 FORBIDDEN = ("CartesianProduct", "BroadcastNestedLoopJoin")
