@@ -114,7 +114,7 @@ def of_polygon(polygon: shapely.Geometry) -> Footprint:
 def footprints(geometries: NDArray[np.object_]) -> list[Outcome]:
     """Return the footprint, or the reason, of each parsed geometry; None could not be parsed."""
     flat = shapely.force_2d(geometries)
-    sound = _is_sound(flat)
+    sound = is_sound(flat)
     out: list[Outcome] = [""] * len(flat)
     for i in np.flatnonzero(~sound):
         try:
@@ -123,16 +123,23 @@ def footprints(geometries: NDArray[np.object_]) -> list[Outcome]:
             out[i] = rejected.reason.code
             flat[i] = None
     good = np.flatnonzero(~shapely.is_missing(flat))
-    normal = shapely.normalize(flat[good])
-    texts = shapely.to_wkb(normal, byte_order=1, output_dimension=2, include_srid=False)
-    boxes = shapely.bounds(normal)
+    texts, boxes = encoded(flat[good])
     for i, text, box in zip(good, texts, boxes, strict=True):
         west, south, east, north = (float(value) for value in box)
         out[i] = Footprint(ids.footprint_id(text), text, (west, south, east, north))
     return out
 
 
-def _is_sound(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+def encoded(
+    geometries: NDArray[np.object_],
+) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
+    """Return the WKB and the bounds of sound geometries, normalised."""
+    normal = shapely.normalize(geometries)
+    texts = shapely.to_wkb(normal, byte_order=1, output_dimension=2, include_srid=False)
+    return np.asarray(texts, dtype=object), shapely.bounds(normal)
+
+
+def is_sound(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
     """Tell which geometries need nothing: one look at all of them."""
     with np.errstate(invalid="ignore"):  # NaN compares as False, which is right
         west, south, east, north = shapely.bounds(geometries).T

@@ -225,13 +225,18 @@ def archive_of(item: Item) -> str:
     """Return who served an item: by its own links, else by where its files lie."""
     own = [href for rel, href in item.links if rel in ("self", "collection", "parent", "root")]
     for href in (*own, *(asset.href for asset in item.assets.values())):
-        try:
-            host = (urlsplit(href).hostname or "").lower()
-        except ValueError:
-            continue
-        if host in _HOSTS:
-            return _HOSTS[host]
+        if (archive := archive_at(href)) is not None:
+            return archive
     return "unknown"
+
+
+def archive_at(href: str) -> str | None:
+    """Return the archive that a link leads to; None where its host is nobody's."""
+    try:
+        host = (urlsplit(href).hostname or "").lower()
+    except ValueError:
+        return None
+    return _HOSTS.get(host)
 
 
 def licence_of(item: Item, sensor_licence: str) -> str:

@@ -21,7 +21,7 @@ def epsg_of(item: Item, asset: Asset | None = None) -> int | None:
     places = [item.properties, *([asset.fields] if asset else [])]
     for fields in places:
         for name in ("proj:epsg", "proj:code"):
-            if (code := _code(fields.get(name))) is not None:
+            if (code := code_of(fields.get(name))) is not None:
                 return code
     for fields in places:
         wkt = fields.get("proj:wkt2")
@@ -30,7 +30,8 @@ def epsg_of(item: Item, asset: Asset | None = None) -> int | None:
     return None
 
 
-def _code(value: Any) -> int | None:
+def code_of(value: Any) -> int | None:
+    """Return the EPSG code in a number or a text, None where there is none."""
     if isinstance(value, str):
         authority, _, code = value.strip().rpartition(":")
         if authority.upper() not in ("", "EPSG"):
@@ -45,7 +46,7 @@ def _code(value: Any) -> int | None:
 @lru_cache(maxsize=1024)
 def _from_wkt(wkt: str) -> int | None:
     try:
-        return _code(CRS.from_wkt(wkt).to_epsg())
+        return code_of(CRS.from_wkt(wkt).to_epsg())
     except CRSError:
         return None
 

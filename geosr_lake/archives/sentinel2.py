@@ -43,6 +43,7 @@ _COMMON_NAMES = {
     "SCL": "scl",
 }
 """Asset keys of Earth Search and stactools; Planetary Computer uses the bands' own names."""
+ROLES = tuple(_COMMON_NAMES)
 
 
 def recognises(item: Item) -> bool:
@@ -53,7 +54,7 @@ def recognises(item: Item) -> bool:
     )
 
 
-def _s2(name: str) -> tuple[str, str]:
+def spellings(name: str) -> tuple[str, str]:
     """Return a property's name in both spellings of the extension's prefix."""
     return f"s2:{name}", f"sentinel2:{name}"
 
@@ -66,7 +67,7 @@ def read(item: Item) -> Facts:
             when, or says two things at once.
     """
     names = _names(item)
-    kind = item.text(*_s2("product_type"))
+    kind = item.text(*spellings("product_type"))
     level = next((found[0] for name in names if (found := _LEVEL.search(name))), None)
     require(kind in (None, PRODUCT) and level in (None, "L2A"), "product_not_paired")
     platform, tile = _platform(item), _tile(item)
@@ -95,7 +96,9 @@ def read(item: Item) -> Facts:
         assets={role: asset.href for role, asset in files.items()},
         licence=licence_of(item, LICENCE),
         cloud_frac=_cloud(item),
-        snow_frac=item.frac("snow_out_of_range", *_s2("snow_ice_percentage"), "eo:snow_cover"),
+        snow_frac=item.frac(
+            "snow_out_of_range", *spellings("snow_ice_percentage"), "eo:snow_cover"
+        ),
         gsd_m=GSD_M,
         epsg=epsg_of(item, finest) or sentinel2.tile_epsg(tile),
         transform=transform_of(item, files.get("B02"), files.get("B04"), files.get("B08")),
@@ -116,7 +119,9 @@ def solar_day(moment: datetime, tile: str) -> date:
 
 def _names(item: Item) -> tuple[str, ...]:
     """Return the names of the product that the item gives, the id first."""
-    given = (item.text(*_s2(n)) for n in ("product_uri", "product_title", "tile_id", "granule_id"))
+    given = (
+        item.text(*spellings(n)) for n in ("product_uri", "product_title", "tile_id", "granule_id")
+    )
     return (item.id, *(name for name in given if name))
 
 
@@ -135,7 +140,7 @@ def _tile(item: Item) -> str:
     """Return the MGRS tile; what the properties say must be what the id says."""
     zone = finite(item.prop("mgrs:utm_zone"))
     parts = (item.text("mgrs:latitude_band"), item.text("mgrs:grid_square"))
-    texts = [item.text(*_s2("mgrs_tile")), item.text("grid:code")]
+    texts = [item.text(*spellings("mgrs_tile")), item.text("grid:code")]
     if zone is not None and all(parts):
         texts.append(f"{int(zone)}{parts[0]}{parts[1]}")
     texts += _TILE_IN_ID.findall(item.id)
@@ -146,7 +151,7 @@ def _tile(item: Item) -> str:
 
 
 def _datastrip_start(item: Item) -> datetime | None:
-    name = item.text(*_s2("datastrip_id"))
+    name = item.text(*spellings("datastrip_id"))
     start = sentinel2.parse_datastrip_start(name) if name else None
     return parse_time(start) if start else None
 
@@ -165,10 +170,10 @@ def _time(item: Item, strip: datetime | None) -> Interval:
 
 def _baseline(item: Item, names: tuple[str, ...]) -> str | None:
     """Return the processing baseline as ``05.11``."""
-    stated = item.text(*_s2("processing_baseline"), "processing:version") or ""
+    stated = item.text(*spellings("processing_baseline"), "processing:version") or ""
     if _PLAIN_BASELINE.fullmatch(stated):
         return stated
-    for name in (*names, item.text(*_s2("datastrip_id")) or ""):
+    for name in (*names, item.text(*spellings("datastrip_id")) or ""):
         if (found := _BASELINE.search(name)) is not None:
             return f"{found[1]}.{found[2]}"
     return None
@@ -176,7 +181,7 @@ def _baseline(item: Item, names: tuple[str, ...]) -> str | None:
 
 def _processed(item: Item, names: tuple[str, ...]) -> str:
     """Return when the product was generated: as stated, else the last time in its name."""
-    if (stated := stamp(item.prop(*_s2("generation_time")))) != "":
+    if (stated := stamp(item.prop(*spellings("generation_time")))) != "":
         return stated
     times = [found for name in names for found in _GENERATED.findall(name)[-1:]]
     return max(times, default="")
@@ -185,13 +190,18 @@ def _processed(item: Item, names: tuple[str, ...]) -> str:
 def _files(item: Item) -> dict[str, Asset]:
     """Return role -> asset, the finest resolution where there are several."""
     files = {}
-    for role, common in _COMMON_NAMES.items():
-        native = f"{int(sentinel2.SENSOR.band(role).gsd_m)}m"
-        for key in (role, f"{role}_{native}", common, f"{common}_{native}"):
+    for role in ROLES:
+        for key in asset_keys(role):
             if key in item.assets:
                 files[role] = item.assets[key]
                 break
     return files
+
+
+def asset_keys(role: str) -> tuple[str, ...]:
+    """Return the keys that a role's asset may have; the first that is there counts."""
+    common, native = _COMMON_NAMES[role], f"{int(sentinel2.SENSOR.band(role).gsd_m)}m"
+    return (role, f"{role}_{native}", common, f"{common}_{native}")
 
 
 def _cloud(item: Item) -> float | None:

@@ -173,6 +173,12 @@ def read_unit(unit: Unit) -> Iterator[Record]:
 
     A file that breaks off gives the records before the break and one with the problem.
     """
+    for offered in read_texts(unit):
+        yield parse(offered) if isinstance(offered, bytes) else offered
+
+
+def read_texts(unit: Unit) -> Iterator[bytes | Record]:
+    """Yield what `read_unit` does, but lines of JSON as they stand in the file."""
     try:
         if unit.format == "parquet":
             yield from parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
@@ -196,8 +202,8 @@ def _opened(path: str) -> IO[bytes]:
     return Path(path).open("rb")
 
 
-def _read_lines(unit: Unit) -> Iterator[Record]:
-    """Yield the records of the lines that start in the unit; blank lines are none."""
+def _read_lines(unit: Unit) -> Iterator[bytes | Record]:
+    """Yield the lines that start in the unit but blank ones; a record for one that is too long."""
     with _opened(unit.path) as file:
         if unit.start:
             # The line over the border belongs to the unit before, a line right after it to this.
@@ -210,7 +216,7 @@ def _read_lines(unit: Unit) -> Iterator[Record]:
             if len(line) > MAX_ITEM_BYTES and not line.endswith(b"\n"):
                 yield broken(line, "item_too_large", digest=_skip_line(file, line))
             elif line := line.removeprefix(_BOM).strip():
-                yield parse(line)
+                yield line
 
 
 def _skip_line(file: IO[bytes], begun: bytes = b"") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from geosr_lake.archives import Record, Unit, normalise, read_unit
+from geosr_lake.archives import Record, Unit, normalise_texts, read_texts
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.ledger import arrow_schema
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 BATCH_RECORDS = 1024
+BATCH_BYTES = 32 * 2**20
 SLICE_UNITS = 64
 RUN_COLUMNS = ("source_file", "run_id", "ingested_at")
 """Columns of `items` that tell of the run, not of the item."""
@@ -56,27 +57,30 @@ def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
     """
     schema, out = item_schema(), output_schema()
     count = 0
-    for records in _in_batches(read_unit(unit)):
-        rows = normalise(records, schema, folder=unit.folder)
+    for offered in _in_batches(read_texts(unit)):
         base = (unit.part << 40) + unit.start + count
-        count += len(records)
-        extra = [
-            pa.array([unit.path] * len(records), pa.string()),
-            pa.array(range(base, base + len(records)), pa.int64()),
-            pa.nulls(len(records), pa.int64()),
-        ]
-        yield pa.RecordBatch.from_arrays([*rows.columns, *extra], schema=out)
+        count += len(offered)
+        for rows, numbers in normalise_texts(offered, schema, folder=unit.folder):
+            extra = [
+                pa.array([unit.path] * len(rows), pa.string()),
+                pa.array(base + numbers, pa.int64()),
+                pa.nulls(len(rows), pa.int64()),
+            ]
+            yield pa.RecordBatch.from_arrays([*rows.columns, *extra], schema=out)
     counted = {"source_file": unit.path, "records": count}
     yield pa.RecordBatch.from_pylist([counted], schema=out)
 
 
-def _in_batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == BATCH_RECORDS:
+def _in_batches(offered: Iterator[bytes | Record]) -> Iterator[list[bytes | Record]]:
+    """Yield what a unit offers in parts that memory holds, whatever the length of the lines."""
+    batch: list[bytes | Record] = []
+    size = 0
+    for one in offered:
+        batch.append(one)
+        size += len(one) if isinstance(one, bytes) else 0
+        if len(batch) == BATCH_RECORDS or size > BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch
 

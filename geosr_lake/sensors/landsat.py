@@ -49,7 +49,7 @@ FILE_SUFFIX: dict[str, str] = {
 }
 """Role -> the last part of the product's file name."""
 
-_SCENE_ID = re.compile(
+SCENE_ID = re.compile(
     r"(?P<mission>L[COETM]0[1-9])_(?P<level>L[12][A-Z]{2})_(?P<path>\d{3})(?P<row>\d{3})"
     r"_(?P<day>\d{8})(?:_(?P<processed>\d{8}))?_(?P<collection>\d{2})_(?P<tier>T1|T2|RT)"
     r"(?:_(?:SR|ST))?"
@@ -92,7 +92,7 @@ def parse_scene_id(text: str) -> SceneId | None:
     Returns:
         The parts, or None where the text is no such id or names no real day.
     """
-    match = _SCENE_ID.fullmatch(text)
+    match = SCENE_ID.fullmatch(text)
     if match is None:
         return None
     try:

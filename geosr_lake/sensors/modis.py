@@ -58,7 +58,7 @@ SENSOR = Sensor(
     quality_roles=("state", "day_of_year"),
 )
 
-_GRANULE_ID = re.compile(
+GRANULE_ID = re.compile(
     r"(?P<product>M[OYC]D[0-9]{2}[A-Z0-9]{1,5})\.A(?P<year>\d{4})(?P<doy>\d{3})"
     r"\.h(?P<h>\d{2})v(?P<v>\d{2})\.(?P<collection>\d{3})(?:\.(?P<production>\d{13}))?"
 )
@@ -97,7 +97,7 @@ def parse_granule_id(text: str) -> GranuleId | None:
     Returns:
         The parts, or None where the text is no such id or names no real day or tile.
     """
-    match = _GRANULE_ID.fullmatch(text)
+    match = GRANULE_ID.fullmatch(text)
     if match is None:
         return None
     h, v = int(match["h"]), int(match["v"])

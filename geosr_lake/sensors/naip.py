@@ -37,11 +37,11 @@ SENSOR = Sensor(
 """Bytes as delivered: not reflectance, and no nodata number is declared. All four lie in one file,
 asset role ``image``."""
 
-_ITEM_ID = re.compile(
+ITEM_ID = re.compile(
     r"(?:(?P<state>[a-z]{2})_)?m_(?P<quad>\d{7})_(?P<quarter>nw|ne|sw|se)_(?P<zone>\d{1,2})"
     r"_(?P<gsd>[0-9a-z]{1,3})_(?P<day>\d{8})(?:_\d{8})?"
 )
-_GSD = {"030": 0.3, "060": 0.6, "h": 0.6, "100": 1.0, "1": 1.0}
+GSD_BY_TOKEN = {"030": 0.3, "060": 0.6, "h": 0.6, "100": 1.0, "1": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def parse_photo_id(text: str) -> PhotoId | None:
 
     A second date, that of delivery, may follow the first.
     """
-    match = _ITEM_ID.fullmatch(text.lower())
+    match = ITEM_ID.fullmatch(text.lower())
     if match is None:
         return None
     digits = match["day"]
@@ -88,7 +88,7 @@ def parse_photo_id(text: str) -> PhotoId | None:
         quad=match["quad"],
         quarter=match["quarter"],
         zone=int(match["zone"]),
-        gsd_m=_GSD.get(match["gsd"]),
+        gsd_m=GSD_BY_TOKEN.get(match["gsd"]),
         day=day,
     )
 

@@ -47,11 +47,11 @@ SENSOR = Sensor(
 """Scale and offset before baseline 04.00; see :func:`dn_offset` for later ones."""
 
 _BASELINE = re.compile(r"N?(\d{2})\.?(\d{2})")
-_PRODUCT_ID = re.compile(
+PRODUCT_ID = re.compile(
     r"(?P<platform>S2[A-D])_MSIL2A_(?P<sensed>\d{8}T\d{6})(?:_N(?P<baseline>\d{4}))?"
     r"_R(?P<orbit>\d{3})_T(?P<tile>\d{2}[C-X][A-Z]{2})_(?P<generated>\d{8}T\d{6})(?:\.SAFE)?"
 )
-_DATASTRIP_ID = re.compile(
+DATASTRIP_ID = re.compile(
     r"(?P<platform>S2[A-D])_OPER_MSI_L2A_DS_[A-Z0-9_]{4}_(?P<generated>\d{8}T\d{6})"
     r"_S(?P<start>\d{8}T\d{6})_N\d{2}\.\d{2}"
 )
@@ -81,7 +81,7 @@ class ProductId:
 
 def parse_product_id(text: str) -> ProductId | None:
     """Read an L2A product name, with or without the ``N`` part; None where it is none."""
-    match = _PRODUCT_ID.fullmatch(text)
+    match = PRODUCT_ID.fullmatch(text)
     if match is None:
         return None
     try:
@@ -106,7 +106,7 @@ def parse_datastrip_start(text: str) -> datetime | None:
     The start follows ``_S``; the instant before it is that of processing, which changes when the
     same strip is processed again.
     """
-    match = _DATASTRIP_ID.fullmatch(text)
+    match = DATASTRIP_ID.fullmatch(text)
     if match is None:
         return None
     try:

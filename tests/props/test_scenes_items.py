@@ -17,20 +17,25 @@ from stac_items import (
     box,
     earth_search,
     landsat,
+    linked,
     modis,
     naip,
     records,
     sentinel2,
 )
 
-from geosr_lake.archives import Record, normalise
+from geosr_lake.archives import Record, normalise, normalise_texts
 from geosr_lake.archives.reasons import REASONS
 from geosr_lake.archives.record import parse
 from geosr_lake.lake.contracts import contract
 from geosr_lake.scenes import derive, tiles
 from geosr_lake.scenes.reading import item_schema
 
-GOOD = [naip(), landsat(), landsat(usgs=True), modis(), sentinel2(), earth_search(sentinel2())]
+GOOD = [
+    *(naip(), landsat(), landsat(usgs=True), modis(), sentinel2(), earth_search(sentinel2())),
+    *map(linked, (naip(), landsat(), modis(), sentinel2())),
+]
+"""Those with links say who serves them, and can be read in columns."""
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -116,6 +121,9 @@ def test_whatever_comes_every_record_is_a_row(docs: list[Any]) -> None:
     assert batch.num_rows == len(docs)
     for row in batch.to_pylist():
         check_row(row)
+    texts = [json.dumps(doc, ensure_ascii=False).encode() for doc in docs]
+    for rows, numbers in normalise_texts(texts, item_schema(), folder=FOLDER):
+        assert rows.equals(batch.take(pa.array(numbers)))
     kept = pa.Table.from_batches([batch.filter(pa.compute.equal(batch["outcome"], "kept"))])
     scenes = derive.derive(kept, SCENES)
     superseded = sum(len(losers) for losers in scenes["superseded"].to_pylist())

@@ -192,6 +192,14 @@ def earth_search(item: Item) -> Item:
     return other
 
 
+def linked(item: Item) -> Item:
+    """Return an item with what live archives add: its own link, and when it was made."""
+    made = {"created": "2024-09-01T01:02:03.5Z", "s2:generation_time": "2024-08-04T00:49:53Z"}
+    href = f"https://planetarycomputer.microsoft.com/api/stac/v1/collections/{item['collection']}"
+    links = [{"rel": "license", "href": "https://h/l"}, {"rel": "self", "href": href}]
+    return {**item, "properties": {**item["properties"], **made}, "links": links}
+
+
 def records(items: Iterable[Any]) -> list[Record]:
     """Return items as the records that a reader would offer."""
     return [parse(json.dumps(item).encode()) for item in items]
