@@ -68,6 +68,7 @@ def _may_be_plain(text: bytes) -> bool:
         and text.endswith(b"}")
         and len(text) <= MAX_ITEM_BYTES
         and b"\\u" not in text
+        and b'"deprecated"' not in text  # a withdrawn item is the reference's to judge
         and (text.isascii() or _is_utf8(text))
     )
 

@@ -154,6 +154,15 @@ def test_too_many_assets_are_left_to_the_reference() -> None:
     assert reference([text])["reason"].to_pylist() == ["too_many_assets"]
 
 
+def test_withdrawn_items_are_left_to_the_reference() -> None:
+    item = sentinel2()
+    item["properties"]["deprecated"] = True
+    text = orjson.dumps(item)
+    rows, numbers = plain_rows([text, orjson.dumps(sentinel2())], SCHEMA)
+    assert list(numbers) == [1]
+    assert reference([text])["outcome"].to_pylist() == ["withdrawn"]
+
+
 def test_nothing_offered() -> None:
     rows, numbers = plain_rows([], SCHEMA)
     assert (rows.num_rows, len(numbers)) == (0, 0)
