@@ -156,11 +156,13 @@ def test_too_many_assets_are_left_to_the_reference() -> None:
 
 def test_withdrawn_items_are_left_to_the_reference() -> None:
     item = sentinel2()
+    item["properties"]["s2:generation_time"] = "2024-08-04T00:49:53.000000Z"
+    item["links"] = [{"rel": "self", "href": "https://planetarycomputer.microsoft.com/x"}]
+    kept = orjson.dumps(item)
     item["properties"]["deprecated"] = True
-    text = orjson.dumps(item)
-    rows, numbers = plain_rows([text, orjson.dumps(sentinel2())], SCHEMA)
-    assert list(numbers) == [1]
-    assert reference([text])["outcome"].to_pylist() == ["withdrawn"]
+    texts = [orjson.dumps(item), kept]
+    assert plain_rows(texts, SCHEMA)[1].tolist() == [1]
+    assert reference(texts)["outcome"].to_pylist() == ["withdrawn", "kept"]
 
 
 def test_nothing_offered() -> None:
