@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -147,7 +148,8 @@ def open_lake(
     Args:
         spark: Any session that has Delta, classic or Connect. Sedona is needed by queries that
             use its ``ST_`` functions only.
-        root: The lake's folder or URL, as the session's cluster names it.
+        root: The lake's folder or URL, as the session's cluster names it; a relative folder starts
+            where this process is, since Delta takes no relative one in SQL.
         prefix: Put before the name of every view.
         replace: Replace temporary views and hide tables of these names that something else made.
 
@@ -157,7 +159,8 @@ def open_lake(
     """
     if prefix and not prefix.isidentifier():
         raise UsageError(f"{prefix!r} cannot begin a view's name", next_step="Use letters, _.")
-    opened = OpenedLake(spark, str(root).rstrip("/"), prefix)
+    place = str(root) if "://" in str(root) else str(Path(root).absolute())
+    opened = OpenedLake(spark, place.rstrip("/"), prefix)
     ours = _made.get(spark, {})
     taken = [
         prefix + table
