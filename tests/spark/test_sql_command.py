@@ -120,7 +120,7 @@ def test_an_earlier_commit(lake: Lake) -> None:
     query = "SELECT count(*) AS n FROM draws"
     assert json.loads(command(lake, query, "--json", "--at", "0").stdout) == [{"n": 1}]
     assert json.loads(command(lake, query, "--json").stdout) == [{"n": 2}]
-    for file in tables.table_path(lake.root, "draws").glob("*.parquet"):
+    for file in Path(tables.table_path(lake.root, "draws")).glob("*.parquet"):
         file.unlink()
     assert "have been removed" in command(lake, "TABLE draws", "--at", "0", code=2).stderr
 
