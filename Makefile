@@ -7,7 +7,7 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-# One process has Spark and one the demo (tests/conftest.py): more than a few do not help.
+# Folders are dealt out whole (tests/conftest.py): more than a few processes do not help.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 # Everything is pinned and hashed, so pip resolves nothing. Two packages are published as source only.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \

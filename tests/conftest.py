@@ -22,8 +22,8 @@ os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Deal out folders of tests, and of unit tests files, when processes share the run (`-n`).
 
-    What needs Spark stays in one process: a second one would warm up a JVM of its own for longer
-    than it helps. So does what looks at the demo.
+    A process that gets several folders that need Spark has one session for all of them; what looks
+    at the demo stays together too.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -31,7 +31,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", maxsplit=1)[0]
             folder = file.split("/")[1]
-            return {"unit": file, "props": "spark", "live": "spark"}.get(folder, folder)
+            return file if folder == "unit" else folder
 
     return ByFolder(config, log)
 
