@@ -31,12 +31,20 @@ FAULTS = {
 
 
 class PagingError(TransientSourceError):
-    """A listing that is not whole; `faults` counts what was seen."""
+    """A listing that is not whole; `code` says why, `faults` counts what was seen."""
 
-    def __init__(self, code: str, faults: dict[str, int], detail: str = "") -> None:
-        super().__init__(f"{FAULTS[code].capitalize()}{detail}")
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        next_step: str | None = None,
+        code: str = "",
+        faults: dict[str, int] | None = None,
+    ) -> None:
+        super().__init__(what, where=where, next_step=next_step)
         self.code = code
-        self.faults = faults
+        self.faults = faults or {}
 
 
 @dataclass
@@ -90,7 +98,8 @@ class _State:
 
     def error(self, code: str) -> PagingError:
         detail = f": {len(self.ids)} of {self.matched}" if self.matched is not None else ""
-        return PagingError(code, dict(self.faults), detail)
+        what = f"{FAULTS[code].capitalize()}{detail}"
+        return PagingError(what, code=code, faults=dict(self.faults))
 
 
 def follow(
