@@ -165,6 +165,15 @@ def test_withdrawn_items_are_left_to_the_reference() -> None:
     assert reference(texts)["outcome"].to_pylist() == ["withdrawn", "kept"]
 
 
+@pytest.mark.parametrize("assets", [None, {}, {"B02": {}}, {"elsewhere": {"href": "https://h/x"}}])
+def test_items_without_a_file(assets: Any) -> None:
+    item = sentinel2() | {"assets": assets}
+    item["properties"]["s2:generation_time"] = "2024-08-04T00:49:53.000000Z"
+    item["links"] = [{"rel": "self", "href": "https://planetarycomputer.microsoft.com/x"}]
+    ((rows, _),) = normalise_texts([orjson.dumps(item)], SCHEMA, folder=FOLDER)
+    assert rows.equals(reference([orjson.dumps(item)]))
+
+
 def test_nothing_offered() -> None:
     rows, numbers = plain_rows([], SCHEMA)
     assert (rows.num_rows, len(numbers)) == (0, 0)
