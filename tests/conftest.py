@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
+# Every JVM here sees few rows and ends soon: compiling well would cost more than it brings.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
+"""Settings of the session that the tests share; commands in processes of their own, and the demo,
+run as users run them."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -75,7 +80,7 @@ def spark() -> "Iterator[SparkSession]":
     """The one Spark session of the test run."""
     from geosr_lake.lake.session import spark_session
 
-    session = spark_session()
+    session = spark_session(extra=FEW_ROWS)
     yield session
     session.stop()
 

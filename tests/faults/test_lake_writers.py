@@ -18,7 +18,7 @@ from lake_worker import Worker
 from geosr_lake.lake import Lake, commits, ledger
 from geosr_lake.lake.contracts import contract, contracts
 
-pytestmark = [pytest.mark.fault, pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.fault, pytest.mark.spark]
 
 RUN_COLUMNS = {"source_file", "run_id", "ingested_at"}
 STAGES = ["ingest", "pairs", "manifest"]
@@ -141,7 +141,12 @@ def all_shares(share: str, number: int) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("share", "wait_s"), [("same", WAIT_S), ("overlapping", 0.0), ("disjoint", WAIT_S)]
+    ("share", "wait_s"),
+    [
+        pytest.param("same", WAIT_S, marks=pytest.mark.slow),
+        ("overlapping", 0.0),
+        pytest.param("disjoint", WAIT_S, marks=pytest.mark.slow),
+    ],
 )
 def test_two_at_once_are_a_serial_run_or_a_refusal(
     pool: list[Worker],
@@ -162,6 +167,7 @@ def test_two_at_once_are_a_serial_run_or_a_refusal(
     assert contents(tmp_path / "lake", tables) == {t: control[0][t] for t in tables}
 
 
+@pytest.mark.slow
 def test_four_at_once_again_and_again(
     pool: list[Worker],
     files: dict[str, Path],
@@ -233,6 +239,7 @@ def test_killed_at_random_moments_and_done_again(
     killed_at_random(pool[0], files, control, tmp_path, SHORT, kills=3)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_thirty_times(pool: list[Worker], files: dict[str, Path], tmp_path: Path) -> None:
     control = serial(pool[0], files, tmp_path / "control", STAGES)

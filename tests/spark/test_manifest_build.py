@@ -1,6 +1,7 @@
 """The manifest stage on a small lake: what it chooses, says, writes, and refuses."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -390,7 +391,8 @@ def test_the_command(built: Any, tmp_path: Path) -> None:
     data = json.loads(built.recipe.canonical())
     data["pairs"]["window"] = "10 d"
     path.write_text(json.dumps(data))
-    options = ["--lake", str(built.lake.root), "--recipe", str(path)]
+    lake = shutil.copytree(built.lake.root, tmp_path / "lake")  # a run is a row of its ledger
+    options = ["--lake", str(lake), "--recipe", str(path)]
     land_cover = ["--land-cover", str(built.land_cover)]
     done = CliRunner().invoke(app, ["manifest", "build", *options, *land_cover])
     assert done.exit_code == 0, done.output
