@@ -183,13 +183,13 @@ def spark_session(
     # What a killed process leaves behind is known by this, and waited for (lake/locks.py).
     os.environ[DRIVER_VARIABLE] = driver_mark(psutil.Process())
     builder = SparkSession.builder.appName("geosr_lake")
-    settings = _settings(scratch, (*JARS, *more_jars)) | (extra or {})
+    settings = _settings(scratch, (*JARS, *more_jars))
     if not submitted:
         master = os.environ.get("GEOSR_MASTER", "local[*]")
         settings["spark.driver.memory"] = os.environ.get("GEOSR_DRIVER_MEMORY", "2g")
         settings |= _LOCAL if master.startswith("local") else {}
         builder = builder.master(master)
-    for key, value in settings.items():
+    for key, value in (settings | (extra or {})).items():
         builder = builder.config(key, value)
     try:
         with contextlib.ExitStack() as around:
