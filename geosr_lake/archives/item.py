@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from geosr_lake.archives.older import in_todays_shape, is_older
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
 from geosr_lake.redact import unsigned
@@ -21,7 +22,6 @@ MAX_ID_CHARACTERS = 512
 MAX_HREF_CHARACTERS = 4096
 MAX_TEXT_CHARACTERS = 200
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9a-z.-]+))?", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -47,7 +47,7 @@ class Item:
     Attributes:
         id: As served.
         collection: As served; empty where there is none.
-        properties: As served; empty where there are none.
+        properties: As served, by the names of STAC 1.x; empty where there are none.
         assets: By key: those with a usable href, unsigned and absolute.
         links: (rel, href) pairs.
         geometry: GeoJSON as served, or None.
@@ -126,9 +126,10 @@ def read_frame(doc: Any, folder: str) -> Item:
     if doc.get("type") in ("Collection", "Catalog"):
         raise Rejected("collection_or_catalog")
     require(doc.get("type") == "Feature", "not_an_item")
+    if is_older(doc.get("stac_version")):
+        doc = in_todays_shape(doc)
     properties = doc.get("properties")
     require(isinstance(properties, dict), "not_an_item")
-    check_version(doc.get("stac_version"))
     item_id = doc.get("id")
     if not isinstance(item_id, str) or not 0 < len(item_id) <= MAX_ID_CHARACTERS:
         raise Rejected("id_invalid")
@@ -141,18 +142,6 @@ def read_frame(doc: Any, folder: str) -> Item:
         links=tuple(_links(doc.get("links"))),
         geometry=doc.get("geometry"),
     )
-
-
-def check_version(version: Any) -> None:
-    """Reject STAC versions but 1.x; items carried no version at all before 0.8.
-
-    Raises:
-        Rejected: If the version is another one, or none.
-    """
-    found = _VERSION.fullmatch(version) if isinstance(version, str) else None
-    if found is None or int(found[1]) < 1 or (found[0].startswith("1.0.0-")):
-        raise Rejected("stac_before_1_0")
-    require(int(found[1]) == 1, "stac_after_1")
 
 
 def _assets(assets: Any, folder: str) -> Iterator[Asset]:

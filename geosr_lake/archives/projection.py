@@ -43,6 +43,11 @@ def code_of(value: Any) -> int | None:
     return int(number)
 
 
+def utm_zone(epsg: int | None) -> int | None:
+    """Return the zone of a code of WGS84 / UTM, None for any other."""
+    return epsg % 100 if epsg is not None and epsg // 100 in (326, 327) else None
+
+
 @lru_cache(maxsize=1024)
 def _from_wkt(wkt: str) -> int | None:
     try:

@@ -30,7 +30,7 @@ class Reason:
 
 
 _UNSUPPORTED = {
-    "stac_before_1_0": "the item is written in a STAC version before 1.0.0, or names none",
+    "stac_version_unknown": "the item names a STAC version that is none",
     "stac_after_1": "the item is written in a STAC version after 1.x",
     "collection_or_catalog": "the document is a STAC collection or catalog, not an item",
     "sensor_unknown": "the item is of no sensor that is read here",

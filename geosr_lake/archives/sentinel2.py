@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from geosr_lake.archives.facts import Facts, Version
 from geosr_lake.archives.item import Asset, Item, archive_of, finite, licence_of
-from geosr_lake.archives.projection import epsg_of, transform_of
+from geosr_lake.archives.projection import epsg_of, transform_of, utm_zone
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
 from geosr_lake.archives.times import Interval, parse_time, stamp, stated_interval
@@ -78,6 +78,8 @@ def read(item: Item) -> Facts:
     baseline = _baseline(item, names)
     files = _files(item)
     finest = files.get("B02") or files.get("B04") or next(iter(files.values()), None)
+    epsg = epsg_of(item, finest)
+    require(utm_zone(epsg) in (None, int(tile[:2])), "tile_contradicts_id")
     return Facts(
         sensor=sentinel2.SENSOR.name,
         product=PRODUCT,
@@ -100,7 +102,7 @@ def read(item: Item) -> Facts:
             "snow_out_of_range", *spellings("snow_ice_percentage"), "eo:snow_cover"
         ),
         gsd_m=GSD_M,
-        epsg=epsg_of(item, finest) or sentinel2.tile_epsg(tile),
+        epsg=epsg or sentinel2.tile_epsg(tile),
         transform=transform_of(item, files.get("B02"), files.get("B04"), files.get("B08")),
         processing_baseline=baseline,
         dn_offset=_dn_offset(item, baseline),

@@ -34,6 +34,7 @@ from geosr_lake.scenes.reading import item_schema
 GOOD = [
     *(naip(), landsat(), landsat(usgs=True), modis(), sentinel2(), earth_search(sentinel2())),
     *map(linked, (naip(), landsat(), modis(), sentinel2())),
+    *({**item, "stac_version": "0.9.0"} for item in (naip(), landsat(), modis(), sentinel2())),
 ]
 """Those with links say who serves them, and can be read in columns."""
 ODD = st.one_of(

@@ -66,7 +66,7 @@ def read(frame: Frame) -> FactColumns:
         number = number + values.valid(asset.href)
     archive = frame.archive()
     epsg, has_epsg = frame.epsg()
-    frame.need(has_epsg)
+    frame.need(has_epsg & (epsg % 100 == _zone(tile)))
     return FactColumns(
         sensor=sentinel2.SENSOR.name,
         product=values.same(dialect.PRODUCT, count),
@@ -150,8 +150,13 @@ def _strip(frame: Frame) -> tuple[pa.Array, NDArray[np.int64]]:
 
 def _solar_us(us: NDArray[np.int64], tile: pa.Array) -> NDArray[np.int64]:
     """Return local solar time: `archives.sentinel2.solar_day` before its day is taken."""
-    zone = pc.fill_null(pc.utf8_slice_codeunits(tile, 0, 2).cast(pa.int64()), 0).to_numpy()
-    return np.asarray(us + (zone * 2 - 61) * _US_A_ZONE // 2)
+    return np.asarray(us + (_zone(tile) * 2 - 61) * _US_A_ZONE // 2)
+
+
+def _zone(tile: pa.Array) -> NDArray[np.int64]:
+    """Return the UTM zone of each tile, 0 where there is none."""
+    zone = pc.fill_null(pc.utf8_slice_codeunits(tile, 0, 2).cast(pa.int64()), 0)
+    return np.asarray(zone.to_numpy())
 
 
 def _cloud(frame: Frame) -> tuple[NDArray[np.float64], Mask]:

@@ -8,33 +8,10 @@ from geosr_lake.archives.item import (
     MAX_HREF_CHARACTERS,
     absolute,
     archive_of,
-    check_version,
     finite,
     read_frame,
 )
-from geosr_lake.archives.reasons import REASONS, Rejected
-
-
-@pytest.mark.parametrize("version", ["1.0.0", "1.0.1", "1.1.0", "1.2.0-rc.1"])
-def test_versions_that_are_read(version: str) -> None:
-    check_version(version)
-
-
-@pytest.mark.parametrize(
-    ("version", "code"),
-    [
-        ("1.0.0-beta.2", "stac_before_1_0"),
-        ("1.0.0-rc.4", "stac_before_1_0"),
-        ("0.9.0", "stac_before_1_0"),
-        (None, "stac_before_1_0"),
-        ("new", "stac_before_1_0"),
-        (1.0, "stac_before_1_0"),
-        ("2.0.0", "stac_after_1"),
-    ],
-)
-def test_versions_that_are_not(version: object, code: str) -> None:
-    with pytest.raises(Rejected, match=code):
-        check_version(version)
+from geosr_lake.archives.reasons import REASONS
 
 
 @pytest.mark.parametrize(
