@@ -64,6 +64,11 @@ class Bucket:
     def __str__(self) -> str:
         return self.delta_url()
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells this place from others of the same name in other stores."""
+        return (_endpoint() or "", str(self))
+
     def key(self, *segments: str) -> str:
         """Return the name of an object of the lake in its bucket."""
         return "/".join([self.prefix, *segments] if self.prefix else segments)

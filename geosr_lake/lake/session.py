@@ -144,6 +144,24 @@ def _last_lines(log: Path, count: int = 5) -> str:
     return " / ".join(lines[-count:])
 
 
+def runs_here() -> bool:
+    """Tell whether Spark's work is done on this machine alone; starts no session of our own."""
+    from pyspark.sql import SparkSession
+
+    if _submitted() or SparkSession.getActiveSession() is not None:
+        return str(spark_session().sparkContext.master).startswith("local")
+    return _master().startswith("local")
+
+
+def _submitted() -> bool:
+    """Tell whether `spark-submit` runs this process."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _master() -> str:
+    return os.environ.get("GEOSR_MASTER", "local[*]")
+
+
 def spark_session(
     *,
     tell: Callable[[str], None] | None = None,
@@ -170,7 +188,7 @@ def spark_session(
         return active
     if problems := check_stack():
         raise EnvironmentProblemError(problems[0], next_step="Run `geosr doctor` for more.")
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    submitted = _submitted()
     scratch = Path(tempfile.mkdtemp(prefix="geosr-spark-"))
     log = scratch / "spark.log"
     log.touch(mode=0o600)
@@ -185,7 +203,7 @@ def spark_session(
     builder = SparkSession.builder.appName("geosr_lake")
     settings = _settings(scratch, (*JARS, *more_jars))
     if not submitted:
-        master = os.environ.get("GEOSR_MASTER", "local[*]")
+        master = _master()
         settings["spark.driver.memory"] = os.environ.get("GEOSR_DRIVER_MEMORY", "2g")
         settings |= _LOCAL if master.startswith("local") else {}
         builder = builder.master(master)

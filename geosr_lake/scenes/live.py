@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
-from geosr_lake.errors import GeoSRError, TransientSourceError
+from geosr_lake.errors import GeoSRError, TransientSourceError, UsageError
 from geosr_lake.lake import Lake, Progress, commits, ledger
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.progress import Silent
+from geosr_lake.lake.session import runs_here
 from geosr_lake.net.apis import Api
 from geosr_lake.net.gate import Gate
 from geosr_lake.net.http_session import Timeouts
@@ -116,7 +118,8 @@ def ingest_api(lake: Lake, wanted: Wanted, *, progress: Progress | None = None) 
         progress: Told of the steps.
 
     Raises:
-        UsageError: If there is no such API or collection.
+        UsageError: If there is no such API or collection, or the lake is in a bucket and Spark on
+            a cluster.
         SourceError: If the API cannot be reached at all.
         LockedError: If another process fetches slices, or ingests, into this lake.
     """
@@ -127,6 +130,7 @@ def ingest_api(lake: Lake, wanted: Wanted, *, progress: Progress | None = None) 
         run.resume()
         todo = run.todo()
         if todo:
+            _check_workers(lake)
             run.fetch(todo)
         run.ingest_batch(last=True)
     return run.summary
@@ -140,34 +144,40 @@ class _Run:
         self._wanted = wanted
         self._steps = steps
         self._asked = asked
-        self._spool = spool.spool_of(lake.folder)
+        self._spool = spool.spool_of(lake.root)
         self._batch: list[Spooled] = []
         self._failed: list[Failed] = []
+        self._held: dict[Slice, datetime] = {}
         self.summary = LiveSummary(api=wanted.api.root, slices=len(asked))
 
     def resume(self) -> None:
-        """Take over what a killed run left in the spool, but for what it had ingested."""
-        rows = ledger.read(self._lake.root, "slices", columns=["digest", "fetched_at"])
-        had = {(row["digest"], row["fetched_at"]) for row in rows.to_pylist()}
+        """Take over what a killed run left in the spool, but for what the lake has as new."""
+        self._held = slices.held(self._lake.root)
         found = spool.complete(self._spool)
-        ingested = [one for one in found if (one.digest, one.fetched_at) in had]
-        spool.remove(ingested)
-        self._batch = [one for one in found if one not in ingested]
+        had = [one for one in found if self._is_held(one)]
+        spool.remove(had)
+        self._batch = [one for one in found if one not in had]
         self.summary.resumed = len(self._batch)
+
+    def _is_held(self, one: Spooled) -> bool:
+        """Tell whether the lake has a slice as it was fetched, or later: from another machine."""
+        at = self._held.get(one.slice)
+        return at is not None and at >= one.fetched_at
 
     def todo(self) -> list[Slice]:
         """Return the slices to ask for."""
-        held, now = slices.held(self._lake.root, self._wanted.api.root), datetime.now(UTC)
-        fetched = {part: row["fetched_at"] for part, row in held.items()}
-        fetched |= {one.slice: one.fetched_at for one in self._batch}
+        now = datetime.now(UTC)
+        fetched = self._held | {one.slice: one.fetched_at for one in self._batch}
+        waiting = {one.slice for one in self._batch}
         todo = []
         for part in self._asked:
             settled_after_d = self._wanted.api.settled_after_d(part.collection)
             at = fetched.get(part)
-            again = self._wanted.again and part not in {one.slice for one in self._batch}
+            again = self._wanted.again and part not in waiting
             if at is None or again or slices.can_have_changed(part.day, at, settled_after_d, now):
                 todo.append(part)
-        self.summary.held = len(self._asked) - len(todo) - self.summary.resumed
+            elif part not in waiting:
+                self.summary.held += 1
         return todo
 
     def fetch(self, todo: Sequence[Slice]) -> None:
@@ -231,6 +241,22 @@ class _Run:
         for reason, number in ingested.reasons.items():
             of.reasons[reason] = of.reasons.get(reason, 0) + number
         of.scenes_by_sensor, of.tiles = ingested.scenes_by_sensor, ingested.tiles
+
+
+def _check_workers(lake: Lake) -> None:
+    """Check that those who read the spool can see it.
+
+    Raises:
+        UsageError: If they are on other machines, and the lake is in no folder that all have.
+    """
+    if isinstance(lake.root, Path) or runs_here():
+        return
+    raise UsageError(
+        "The slices of an API wait on this machine until they are whole, where the workers of a "
+        "cluster do not see them",
+        where=str(lake.root),
+        next_step="Run this command without a cluster; the lake is the same.",
+    )
 
 
 def _check_read(batch: Sequence[Spooled], summary: IngestSummary) -> None:

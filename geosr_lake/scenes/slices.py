@@ -8,7 +8,6 @@ was more than an hour ago; or the user says so.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from geosr_lake.errors import UsageError
 from geosr_lake.ids import digest
@@ -111,16 +110,17 @@ def plan(
     ]
 
 
-def held(root: Root, api: str) -> dict[Slice, dict[str, Any]]:
-    """Return the newest row that says `done` of each slice of an API, committed or not.
+def held(root: Root) -> dict[Slice, datetime]:
+    """Return when each slice was last fetched that is in the lake, committed or not.
 
     A row is written after the slice's items, so an uncommitted one is true as well.
     """
-    rows = ledger.read(root, "slices", filters=[("api", "=", api), ("status", "=", DONE)])
-    newest: dict[Slice, dict[str, Any]] = {}
+    columns = ["api", "collection", "day", "area", "fetched_at"]
+    rows = ledger.read(root, "slices", columns=columns, filters=[("status", "=", DONE)])
+    newest: dict[Slice, datetime] = {}
     for row in sorted(rows.to_pylist(), key=lambda row: row["fetched_at"]):
         day = date.fromisoformat(row["day"])
-        newest[Slice(row["api"], row["collection"], day, row["area"])] = row
+        newest[Slice(row["api"], row["collection"], day, row["area"])] = row["fetched_at"]
     return newest
 
 

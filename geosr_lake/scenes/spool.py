@@ -19,6 +19,8 @@ from uuid import uuid4
 
 import orjson
 
+from geosr_lake.ids import digest
+from geosr_lake.lake.place import Root
 from geosr_lake.redact import without_secrets
 from geosr_lake.scenes.slices import Slice
 
@@ -55,9 +57,16 @@ class Spooled:
         return self.folder / ITEMS
 
 
-def spool_of(root: Path) -> Path:
-    """Return the spool of the lake at `root`."""
-    return root / "spool"
+def spool_of(root: Root) -> Path:
+    """Return the spool of the lake at `root`: in its folder; of one in a bucket, on this machine.
+
+    There it lies in the user's cache, by a name that is the lake's: the next run finds what a
+    killed one had fetched. On another machine that is fetched again, and nothing is lost.
+    """
+    if isinstance(root, Path):
+        return root / "spool"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "geosr_lake", "spool", digest(root.identity))
 
 
 class Draft:

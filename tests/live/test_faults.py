@@ -1,11 +1,5 @@
 """An API that fails: each item once or the slice undone in words; never early, never too often."""
 
-import dataclasses
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import date
@@ -14,44 +8,18 @@ from typing import Any
 
 import pytest
 from canary import found_in
-from fault_proxy import PAGING, PASSING, Proxy, proxied
+from fault_proxy import PAGING, PASSING, proxied
+from killed_ingest import DAYS, killed
+from live_fetch import FULL, NAIP, QUICK, fetch
 from live_oracle import between, ids_of
 from stac_server import Server
 
 from geosr_lake.errors import TransientSourceError
 from geosr_lake.lake import Lake, ledger
-from geosr_lake.net.apis import PLANETARY_COMPUTER, Api, api_of
-from geosr_lake.net.gate import Gate
-from geosr_lake.net.http_session import Timeouts
-from geosr_lake.net.stac import StacApi
-from geosr_lake.scenes.fetch import Failed, Fetcher
+from geosr_lake.net.apis import api_of
 from geosr_lake.scenes.live import Wanted, ingest_api
-from geosr_lake.scenes.slices import plan
-from geosr_lake.scenes.spool import Spooled
 
 pytestmark = pytest.mark.fault
-
-REPO = Path(__file__).parents[2]
-NAIP = (date(2013, 8, 1), date(2013, 8, 31))
-"""Days with up to 61 items, in pages of 7."""
-SMALL = {"page_items": 7}
-QUICK = Timeouts(connect_s=2.0, read_s=0.5, total_s=5.0)
-
-
-def fetch(
-    proxy: Proxy, spool: Path, *, api: Api | None = None, days: tuple[date, date] = NAIP, **of: Any
-) -> tuple[Counter[str], list[Failed], list[Spooled]]:
-    """Fetch the slices of NAIP without a lake; return ids as spooled, failures and successes."""
-    asked = dataclasses.replace(api or api_of(proxy.url), root=proxy.url, **SMALL)
-    opened = StacApi(asked, Gate(of.get("rate", 200.0)), timeouts=QUICK, tries=of.get("tries", 6))
-    slices = plan(proxy.url, ["naip"], days, None)
-    results = list(Fetcher(opened, slices, spool, workers=4, give_up_after=of.get("up", 9)))
-    done = [result for result in results if isinstance(result, Spooled)]
-    ids: Counter[str] = Counter()
-    for one in done:
-        ids.update(json.loads(line)["id"] for line in one.file.read_text().splitlines())
-        assert one.items == len(one.file.read_text().splitlines())
-    return ids, [result for result in results if isinstance(result, Failed)], done
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -84,11 +52,10 @@ def test_one_request_in_five_fails_and_all_items_arrive_once(
 def test_a_paging_fault_that_stays_leaves_the_slice_undone(
     server: Server, tmp_path: Path, kind: str, counted: bool, code: str
 ) -> None:
-    day = date(2013, 8, 6)  # 61 items
     server.count(on=counted)
     try:
         with proxied(server.url, share=1.0, kinds=(kind,), only='"datetime"') as proxy:
-            ids, failed, _ = fetch(proxy, tmp_path / "spool", days=(day, day))
+            ids, failed, _ = fetch(proxy, tmp_path / "spool", days=(FULL, FULL))
     finally:
         server.count(on=True)
     assert ids == Counter()
@@ -96,18 +63,6 @@ def test_a_paging_fault_that_stays_leaves_the_slice_undone(
     assert code in failed[0].faults
     assert len(proxy.times) <= 2 * (9 * 3) + 2, "two listings of 9 pages, each asked 3 times"
     assert list((tmp_path / "spool").iterdir()) == []
-
-
-def test_a_full_page_without_next_is_gone_on_from_by_id(server: Server, tmp_path: Path) -> None:
-    """Planetary Computer's oddity."""
-    server.count(on=False)
-    try:
-        with proxied(server.url, share=1.0, kinds=("no_next",)) as proxy:
-            ids, failed, _ = fetch(proxy, tmp_path / "spool", api=PLANETARY_COMPUTER)
-    finally:
-        server.count(on=True)
-    assert failed == []
-    assert ids == Counter(between(server, "naip", NAIP))
 
 
 def test_the_rate_holds_and_idle_time_is_not_saved_up(server: Server, tmp_path: Path) -> None:
@@ -152,54 +107,6 @@ def test_one_day_that_fails_is_undone_and_had_by_the_next_run(
         summary.check()
         assert (summary.held, summary.fetched) == (5, 1)
         assert ids_of(lake) == Counter(everything)
-
-
-CHILD = """
-import os, signal, sys
-from datetime import date
-from geosr_lake.lake import Lake, commits, ledger
-from geosr_lake.net.apis import api_of
-from geosr_lake.scenes import live, spool
-from geosr_lake.scenes.live import Wanted, ingest_api
-
-root, url, point, after, batch = sys.argv[1:]
-live.BATCH_BYTES = int(batch)
-left = int(after)
-
-def killing(where, name, before):
-    real = getattr(where, name)
-    def call(*args, **options):
-        global left
-        left -= 1
-        if before and left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = real(*args, **options)
-        if left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    setattr(where, name, call)
-
-points = {
-    "page": (spool.Draft, "add", False),
-    "spooled": (spool.Draft, "finish", False),
-    "derived": (live._Run, "_write_rows", True),
-    "rows": (live._Run, "_write_rows", False),
-    "committed": (live.spool, "remove", True),
-}
-if point in points:
-    killing(*points[point])
-days = (date(2024, 7, 25), date(2024, 8, 8))
-asked = Wanted(api_of(url), ("landsat-c2-l2",), days, rate=100.0)
-ingest_api(Lake.create(root), asked)
-"""
-DAYS = (date(2024, 7, 25), date(2024, 8, 8))
-
-
-def killed(lake: Path, url: str, point: str, after: int = 0, batch: int = 2**29) -> None:
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    words = [sys.executable, "-c", CHILD, str(lake), url, point, str(after), str(batch)]
-    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
 
 
 def converges(root: Path, server: Server) -> None:

@@ -1,6 +1,7 @@
 """Slices of an interval, what of them is asked for again, and the spool."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import pytest
 from canary import CANARY, found_in, signed
 
 from geosr_lake.errors import UsageError
-from geosr_lake.scenes import spool
+from geosr_lake.lake import Lake, ledger
+from geosr_lake.lake.bucket import Bucket
+from geosr_lake.lake.progress import Silent
+from geosr_lake.net.apis import api_of
+from geosr_lake.scenes import live, spool
 from geosr_lake.scenes.slices import Slice, area_of, can_have_changed, parse_days, plan
 
 API = "https://example.com/stac"
@@ -86,3 +91,35 @@ def test_what_is_not_complete_is_removed(tmp_path: Path) -> None:
     assert len(list((tmp_path / "spool").iterdir())) == 1
     spool.remove([one])
     assert not (tmp_path / "spool").exists()
+
+
+def test_the_spool_of_a_bucket_lies_on_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    lake, other = Bucket.parse("s3://lakes/us"), Bucket.parse("s3://lakes/eu")
+    here = spool.spool_of(lake)
+    assert here == spool.spool_of(Bucket.parse("s3a://lakes/us")), "the same lake"
+    assert here.is_relative_to(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
+    assert len({here, spool.spool_of(lake), spool.spool_of(other)}) == 3
+    assert spool.spool_of(tmp_path / "lake") == tmp_path / "lake" / "spool"
+
+
+@pytest.mark.parametrize(("later_s", "resumed"), [(-1, 1), (0, 0), (1, 0)])
+def test_what_waits_is_taken_over_unless_the_lake_has_it_as_new(
+    tmp_path: Path, later_s: int, resumed: int
+) -> None:
+    """Another machine may have had the slice in the meantime."""
+    lake = Lake.create(tmp_path / "lake")
+    one = spooled(tmp_path / "lake" / "spool")
+    at = one.fetched_at + timedelta(seconds=later_s)
+    row = live._done_row(replace(one, fetched_at=at), "run")
+    ledger.append(lake.root, "slices", [row])
+    days = (one.slice.day, one.slice.day)
+    wanted = live.Wanted(api_of("http://127.0.0.1:1"), ("c",), days)
+    run = live._Run(lake, wanted, Silent(), [one.slice])
+    run.resume()
+    assert run.summary.resumed == resumed
+    assert len(spool.complete(tmp_path / "lake" / "spool")) == resumed
