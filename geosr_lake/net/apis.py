@@ -33,7 +33,6 @@ class Api:
         page_items: Items that are asked for in a page.
         rate: Requests a second where the user does not say.
         collections: Collection by sensor, for those that are known.
-        counts: Whether its pages are known to say `numberMatched`.
         by_id: A full page may come without a `next` link: items are asked for in the order of
             their ids, and after such a page those with greater ids.
         shrinks: An answer that would be too long is an error 500 or 502: pages are halved then.
@@ -45,7 +44,6 @@ class Api:
     page_items: int = 100
     rate: float = 4.0
     collections: Mapping[str, str] = field(default_factory=dict)
-    counts: bool = False
     by_id: bool = False
     shrinks: bool = False
     busy: frozenset[int] = frozenset()
@@ -63,16 +61,15 @@ class Api:
 PLANETARY_COMPUTER = Api(
     name="planetary-computer",
     root="https://planetarycomputer.microsoft.com/api/stac/v1",
-    # At most 1,000 a page, and a page of 1,000 may be all that one gets: sort by id and go on after
-    # the last (allenai/rslearn#418, #426). Queries are cut off after a time that large pages exceed
+    # At most 1,000 a page. Queries are cut off after a time that large pages exceed
     # (microsoft/PlanetaryComputer#240, #442), hence 250, its own default
     # (stac-utils/pystac-client#115).
     page_items=250,
+    # A full page may be all that one gets, and nothing is counted: sort by id and go on after the
+    # last (allenai/rslearn#418, #426; microsoft/planetary-computer-apis#274).
     by_id=True,
     # Who asks too much is throttled, or banned (microsoft/PlanetaryComputer#427).
     rate=2.0,
-    # pgstac counts only where its setting `context` is on; here it is not.
-    counts=False,
     collections={
         "landsat": "landsat-c2-l2",
         "sentinel2": "sentinel-2-l2a",
@@ -90,7 +87,6 @@ EARTH_SEARCH = Api(
     # It throttles with 403 "Forbidden" (Element84/earth-search#19).
     busy=frozenset({403}),
     rate=4.0,
-    counts=True,
     collections={
         "landsat": "landsat-c2-l2",
         "sentinel2": "sentinel-2-c1-l2a",

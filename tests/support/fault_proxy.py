@@ -18,6 +18,8 @@ PASSING = ("429", "429_date", "500", "503", "hang", "cut", "html")
 """Faults of an answer."""
 PAGING = ("repeat", "loop", "no_next")
 """Faults of a page: what is otherwise a good answer says something wrong."""
+ODD = ("merge", "whole", "counts_less", "counts_more")
+"""Pages that say it in another way: in `next` only what changes, or all; a number that is wrong."""
 
 ON_ITS_WAY_S = 0.4
 """A request that comes so soon after a 429 to another one had been sent before it."""
@@ -34,6 +36,7 @@ class Proxy:
         only: Fail only requests with this text in their body.
         hang_s: How long a hanging request hangs.
         wait_s: What a 429 asks to wait.
+        most_items: A search for more items a page is answered 502; 0: none is.
         times: When each request came, seconds.
         early: Seconds by which requests came before a 429 had allowed them: the same request again,
             or another that was not on its way already.
@@ -47,6 +50,7 @@ class Proxy:
     seed: int = 0
     hang_s: float = 3.0
     wait_s: float = 1.0
+    most_items: int = 0
     port: int = 0
     times: list[float] = field(default_factory=list)
     early: list[float] = field(default_factory=list)
@@ -72,10 +76,12 @@ class Proxy:
                 for held, since, until in self.holds
                 if now < until and (body == held or now > since + ON_ITS_WAY_S)
             ]
+            if self.most_items and body and json.loads(body).get("limit", 0) > self.most_items:
+                return "502"
             if self.only.encode() not in body or self.rng.random() >= self.share:
                 return None
             kind = self.rng.choice(self.kinds)
-            if kind in PAGING and not body:
+            if kind in (*PAGING, *ODD) and not body:
                 return None
             return kind
 
@@ -126,7 +132,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self._send(429, b"{}", Retry_After=wait)
                 with proxy.mutex:
                     proxy.holds.append((body, time.time(), until))
-            elif kind in ("500", "503"):
+            elif kind in ("403", "500", "502", "503"):
                 proxy.faults[kind] += 1
                 self._send(int(kind), b"oops")
             elif kind == "hang":
@@ -169,7 +175,23 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 following[0]["body"] = asked
                 following[0]["merge"] = False
                 return json.dumps(page).encode()
+            if kind in ODD:
+                return json.dumps(self._odd(kind, asked, page, following)).encode()
             return answer
+
+        def _odd(
+            self, kind: str, asked: dict[str, Any], page: dict[str, Any], following: list[Any]
+        ) -> dict[str, Any]:
+            if kind in ("counts_less", "counts_more"):
+                proxy.faults[kind] += 1
+                page["numberMatched"] += 1 if kind == "counts_more" else -1
+            for link in following:
+                proxy.faults[kind] += 1
+                whole = asked | link["body"]
+                changed = {key: of for key, of in whole.items() if asked.get(key) != of}
+                link["merge"] = kind == "merge"
+                link["body"] = changed if kind == "merge" else whole
+            return page
 
         do_GET = do_POST = _serve  # noqa: N815 - the base class's names
 

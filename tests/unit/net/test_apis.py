@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from geosr_lake.cli.live import wanted
 from geosr_lake.errors import UsageError
 from geosr_lake.net.apis import EARTH_SEARCH, KNOWN, PLANETARY_COMPUTER, api_of, day_interval
 
@@ -13,7 +14,6 @@ def test_planetary_computer() -> None:
     assert api is PLANETARY_COMPUTER is api_of(f"{api.root}/")
     assert api.page_items <= 1000, "more is refused"
     assert api.by_id, "a full page may lack a next link"
-    assert not api.counts
     assert api.collections["modis"] == "modis-09A1-061"
 
 
@@ -74,3 +74,19 @@ def test_what_may_be_named(url: str) -> None:
 
 def test_a_day_ends_with_its_last_microsecond() -> None:
     assert day_interval(date(2024, 2, 29)) == "2024-02-29T00:00:00Z/2024-02-29T23:59:59.999999Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "landsat", "sentinel2"),
+    [
+        ("planetary-computer", "landsat-c2-l2", "sentinel-2-l2a"),
+        ("earth-search", "landsat-c2-l2", "sentinel-2-c1-l2a"),
+        ("https://example.com/stac", "landsat", "sentinel2"),
+    ],
+)
+def test_a_sensor_stands_for_the_collection_of_a_known_api(
+    name: str, landsat: str, sentinel2: str
+) -> None:
+    names = ["landsat", "sentinel2", "else"]
+    asked = wanted(name, names, "2024-07-01", None, rate=None, workers=4, again=False)
+    assert asked.collections == (landsat, sentinel2, "else")
