@@ -91,6 +91,10 @@ def _by_role(assets: Mapping[str, Any], bands: Any) -> dict[str, Any]:
         for band in (bands if isinstance(bands, list) else ())
         if isinstance(band, dict) and isinstance(band.get("name"), str)
     }
-    files = {key: key.removesuffix(_USGS_FILE) for key in assets if key.endswith(_USGS_FILE)}
+    files = {
+        key: key.removesuffix(_USGS_FILE)
+        for key in assets
+        if isinstance(key, str) and key.endswith(_USGS_FILE)
+    }
     named = {str(roles.get(name) or name.lower()): assets[key] for key, name in files.items()}
     return named | {key: asset for key, asset in assets.items() if key not in files}
