@@ -23,6 +23,7 @@ from geosr_lake.lake import Lake, ledger
 from geosr_lake.lake.bucket import SPARK_JARS
 from geosr_lake.lake.place import root_of
 from geosr_lake.lake.session import jars_present
+from geosr_lake.scenes.export import Chosen, export
 from geosr_lake.scenes.spool import spool_of
 
 DAYS = (date(2024, 7, 29), date(2024, 8, 3))
@@ -69,7 +70,9 @@ def test_on_a_cluster_it_is_refused_before_anything_is_asked(
 @pytest.mark.spark
 @pytest.mark.slow
 @pytest.mark.parametrize("point", ["page", "rows"])
-def test_a_killed_run_is_gone_on_with(server: Server, store: None, point: str) -> None:
+def test_a_killed_run_is_gone_on_with(
+    server: Server, store: None, tmp_path: Path, point: str
+) -> None:
     if not jars_present(SPARK_JARS):
         pytest.skip("Hadoop's jars for S3 (560 MB) are not in the Ivy folder")
     expected = Counter(between(server, COLLECTION, DAYS))
@@ -88,5 +91,8 @@ def test_a_killed_run_is_gone_on_with(server: Server, store: None, point: str) -
     assert ids_of(lake) == expected
     assert sum(lake.arrow("slices")["items"].to_pylist()) == len(expected) > 10
     assert not spool.exists()
+
+    exported = export(lake, tmp_path / "exported", Chosen())
+    assert exported.items == lake.arrow("scenes").num_rows == len(expected)
 
     assert summary_of(ingest(server))["requests"] == 0, "all is there"

@@ -1,15 +1,30 @@
 """Items of STAC before 1.0 say the same by other names; real ones against their later twins."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stac_items import Item, earth_search, file_table, landsat, modis, naip, row, sentinel2
+from stac_items import (
+    FOLDER,
+    Item,
+    earth_search,
+    file_table,
+    landsat,
+    linked,
+    modis,
+    naip,
+    records,
+    row,
+    sentinel2,
+)
 
+from geosr_lake.archives import normalise, normalise_texts
 from geosr_lake.archives.older import in_todays_shape, is_older
 from geosr_lake.archives.reasons import Rejected
+from geosr_lake.scenes.reading import item_schema
 
 
 @pytest.mark.parametrize(
@@ -180,6 +195,20 @@ def test_a_crs_of_another_zone_than_the_tile() -> None:
     assert row(item)["reason"] == "tile_contradicts_id"
     item["properties"]["proj:epsg"] = 3857
     assert row(item)["outcome"] == "kept", "it was warped"
+
+
+@pytest.mark.parametrize(
+    ("version", "epsg", "reason"),
+    [("1.0.0", 32613, None), ("0.9.0", 32613, None), ("1.0.0", 32635, "tile_contradicts_id")],
+)
+def test_lines_read_in_columns_say_the_same(version: str, epsg: int, reason: str | None) -> None:
+    item = linked(sentinel2())
+    item["stac_version"] = version
+    item["properties"]["proj:epsg"] = epsg
+    text = json.dumps(item).encode()
+    ((found, _),) = normalise_texts([text], item_schema(), folder=FOLDER)
+    assert found.equals(normalise(records([item]), item_schema(), folder=FOLDER))
+    assert found["reason"].to_pylist() == [reason]
 
 
 def test_real_older_items_say_what_their_later_twins_say(real_data: Path) -> None:
