@@ -81,7 +81,7 @@ def _renamed(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {_RENAMED[name]: value for name, value in said.items() if name in _RENAMED} | said
 
 
-def _by_role(assets: Mapping[str, Any], bands: Any) -> dict[str, Any]:
+def _by_role(assets: Mapping[Any, Any], bands: Any) -> dict[str, Any]:
     """Return assets by the names that USGS gives them today, those of other archives as they are.
 
     The item's own list of bands tells which is which: band 4 is not red on every Landsat.

@@ -145,7 +145,7 @@ def _last_lines(log: Path, count: int = 5) -> str:
 
 
 def runs_here() -> bool:
-    """Tell whether Spark's work is done on this machine alone; starts no session of our own."""
+    """Tell whether Spark works on this machine alone: by its session, or as it would be started."""
     from pyspark.sql import SparkSession
 
     if _submitted() or SparkSession.getActiveSession() is not None:
