@@ -23,9 +23,9 @@ from geosr_lake.sensors import landsat
 LICENCE = "Public domain (U.S. Geological Survey)"
 LEVELS = ("L2SP", "L2SR")
 """Levels with surface reflectance; L2SR has no temperature."""
-_TIERS = {"RT": 1, "T2": 2, "T1": 3}
+TIERS = {"RT": 1, "T2": 2, "T1": 3}
 _LIKE_AN_ID = re.compile(r"L[COETM]0\d_L\d", re.IGNORECASE)
-_FILE = re.compile(r"L[COETM]0\d_L2S[PR]_\d{6}_\d{8}_(\d{8})_\d{2}_(?:T1|T2|RT)")
+FILE = re.compile(r"L[COETM]0\d_L2S[PR]_\d{6}_\d{8}_(?P<processed>\d{8})_\d{2}_(?:T1|T2|RT)")
 
 
 def recognises(item: Item) -> bool:
@@ -63,7 +63,7 @@ def read(item: Item) -> Facts:
         version=Version(
             roles=len(files),
             processed=f"{scene.processed:%Y%m%d}" if scene.processed else _processed(item),
-            tier=_TIERS[scene.tier],
+            tier=TIERS[scene.tier],
             archive=archive_of(item),
             updated=stamp(item.prop("updated", "created")),
         ),
@@ -97,5 +97,5 @@ def _cloud(item: Item) -> float | None:
 
 def _processed(item: Item) -> str:
     """Return the processing day as the files' names have it; empty where they have none."""
-    days = {found[1] for a in item.assets.values() if (found := _FILE.search(a.href))}
+    days = {found["processed"] for a in item.assets.values() if (found := FILE.search(a.href))}
     return max(days, default="")

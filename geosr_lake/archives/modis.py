@@ -53,8 +53,8 @@ looks and dated by the ninth of them (MODIS BRDF/Albedo User Guide, collection 6
 """
 
 _LIKE_AN_ID = re.compile(r"M[OYC]D\d{2}\w{0,5}\.A\d{7}")
-_PLATFORM = {"O": "terra", "Y": "aqua", "C": "terra,aqua"}
-_ROLE = {"sur_refl_state_500m": "state", "sur_refl_day_of_year": "day_of_year"}
+PLATFORMS = {"O": "terra", "Y": "aqua", "C": "terra,aqua"}
+ROLES = {"sur_refl_state_500m": "state", "sur_refl_day_of_year": "day_of_year"}
 
 
 def recognises(item: Item) -> bool:
@@ -106,7 +106,7 @@ def read(item: Item) -> Facts:
     return Facts(
         sensor=modis.SENSOR.name,
         product=f"{granule.product}.{granule.collection}",
-        platform=_PLATFORM[granule.product[1]],
+        platform=PLATFORMS[granule.product[1]],
         tile=granule.tile,
         group_key=group_key,
         identity=identity,
@@ -133,7 +133,7 @@ def _assets(item: Item) -> dict[str, str]:
     stands in for it (13Q1, 43A4) can be found.
     """
     return {
-        _ROLE.get(key, key): asset.href
+        ROLES.get(key, key): asset.href
         for key, asset in item.assets.items()
-        if asset.has_role("data") or key in _ROLE or key in modis.SENSOR.asset_roles
+        if asset.has_role("data") or key in ROLES or key in modis.SENSOR.asset_roles
     }

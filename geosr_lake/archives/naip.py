@@ -10,7 +10,7 @@ from geosr_lake.sensors import naip
 
 PRODUCT = "NAIP"
 LICENCE = "Public domain (USDA Farm Service Agency)"
-_IMAGE_KEYS = ("image", "analytic", "GEOTIFF_RGBIR", "rgbir")
+IMAGE_KEYS = ("image", "analytic", "GEOTIFF_RGBIR", "rgbir")
 """Keys of the four-band file; the first that is there counts."""
 
 
@@ -34,9 +34,7 @@ def read(item: Item) -> Facts:
         raise Rejected("id_not_understood")
     stated = stated_interval(item)
     require(stated is None or near_day(stated, photo.day), "time_contradicts_id")
-    image: Asset | None = next(
-        (item.assets[key] for key in _IMAGE_KEYS if key in item.assets), None
-    )
+    image: Asset | None = next((item.assets[key] for key in IMAGE_KEYS if key in item.assets), None)
     identity, group_key = group(naip.SENSOR.name, photo.tile, photo.day.isoformat())
     transform = transform_of(item, image)
     pixel_m = round(transform[0], 6) if transform else None

@@ -4,18 +4,16 @@ Each accessor does for all items what the one of the same name does for an item,
 plain; where it is not, the item's mark `ok` is cleared and what is returned does not matter.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import shapely
 from numpy.typing import NDArray
 
 from geosr_lake.archives.bulk import values
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.archives.item import (
-    ARCHIVES,
     MAX_HREF_CHARACTERS,
     MAX_TEXT_CHARACTERS,
     archive_at,
@@ -24,11 +22,14 @@ from geosr_lake.archives.projection import MAX_PIXEL_M, code_of
 
 # What `unsigned`, `absolute` and JSON leave as it is.
 _PLAIN_HREF = r'^(?:[A-Za-z][A-Za-z0-9+.-]*:|/)[^\x00-\x1f\x7f"\\?@#&;]*$'
+_ABSOLUTE = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|/)"
 _PLAIN_TEXT = r"^[!#-\[\]-~](?:[ !#-\[\]-~]*[!#-\[\]-~])?$"
 _HOST_PART = r"^(?P<host>[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:-]*)(?:/|$)"
 _NO_HOST = r"^(?:[A-Za-z0-9_.-]+(?:/|$)|/(?:[^/]|$))[^:]*$"
 _PLAIN_NUMBER = r"^[0-9]{1,15}(?:\.[0-9]{1,15})?$"
-_OWN_LINKS = pa.array(["self", "collection", "parent", "root"])
+OWN_LINKS = frozenset(("self", "collection", "parent", "root"))
+"""Relations of links that lead to the archive which serves an item."""
+TRANSFORM = "proj:transform"
 
 
 @dataclass
@@ -37,11 +38,13 @@ class Assets:
 
     Attributes:
         href: As served; null where an item has no such asset, or one without href.
-        fields: What items say about it, by the field's name.
+        is_data: Whether the item gives it the role `data`.
+        transform: Lists of doubles; None where no item has one.
     """
 
     href: pa.Array
-    fields: dict[str, pa.Array] = field(default_factory=dict)
+    is_data: Mask
+    transform: pa.Array | None = None
 
 
 @dataclass
@@ -54,12 +57,10 @@ class Frame:
         item_id: As served.
         collection: As served; empty where there is none.
         properties: By name: those that any item has, or those that were asked for.
-        assets: By key; all that any item has, or those that were asked for.
-        rel: Relation of each link of all items, one after the other.
-        link: Href of each link.
+        assets: By key; all that any item has.
+        link: Href of each link with one of `OWN_LINKS`, item after item.
         link_item: The item that each link belongs to.
-        shapes: Geometries, None where there is none.
-        closed: Items of which `assets` holds all with an href.
+        shapes: Geometries, None where there is none that is plain.
     """
 
     ok: Mask
@@ -68,11 +69,9 @@ class Frame:
     collection: pa.Array
     properties: dict[str, pa.Array]
     assets: dict[str, Assets]
-    rel: pa.Array
     link: pa.Array
     link_item: NDArray[np.int64]
     shapes: NDArray[np.object_]
-    closed: Mask
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -95,15 +94,14 @@ class Frame:
             assets={
                 key: Assets(
                     asset.href.filter(keep),
-                    {name: column.filter(keep) for name, column in asset.fields.items()},
+                    asset.is_data[rows],
+                    None if asset.transform is None else asset.transform.filter(keep),
                 )
                 for key, asset in self.assets.items()
             },
-            rel=self.rel.filter(pa.array(links)),
             link=self.link.filter(pa.array(links)),
             link_item=new_number[self.link_item[links]],
             shapes=self.shapes[rows],
-            closed=self.closed[rows],
         )
 
     def need(self, condition: Mask) -> None:
@@ -131,6 +129,14 @@ class Frame:
             short = values.mask(pc.less_equal(pc.binary_length(column), MAX_TEXT_CHARACTERS))
             self.need(~there | (short & values.matches(column, _PLAIN_TEXT)))
             found = pc.coalesce(found, column)
+        return found
+
+    def begins(self, prefix: str, *names: str) -> Mask:
+        """Tell which items have a text among these that begins so, whatever its case."""
+        found = np.zeros(len(self), bool)
+        for name in names:
+            plain = pc.replace_substring(pc.utf8_lower(self.text(name)), " ", "-")
+            found |= values.mask(pc.starts_with(plain, prefix))
         return found
 
     def number(self, name: str) -> tuple[NDArray[np.float64], Mask]:
@@ -181,6 +187,15 @@ class Frame:
             found, seen = np.where(seen, found, us), seen | there
         return found, seen
 
+    def interval(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Mask]:
+        """Return start and end as stated, in microseconds, and where they are: an instant first."""
+        moment, is_instant = self.moment("datetime")
+        start, has_start = self.moment("start_datetime")
+        end, has_end = self.moment("end_datetime")
+        self.need(is_instant | ((has_start == has_end) & (start <= end)))
+        start, end = np.where(is_instant, moment, start), np.where(is_instant, moment, end)
+        return start, end, is_instant | has_start
+
     def stamp(self, *names: str) -> pa.Array:
         """Return the first of these times as `archives.times.stamp` writes it."""
         us, there = self.moment(*names)
@@ -196,33 +211,29 @@ class Frame:
             if other is None or other.href.null_count == len(self):
                 continue
             self._check_href(other.href)
-            if found is None:
-                found = Assets(other.href, dict(other.fields))
-                continue
-            mine = values.valid(found.href)
-            found.href = pc.coalesce(found.href, other.href)
-            for name in {*found.fields, *other.fields}:
-                one, two = found.fields.get(name), other.fields.get(name)
-                some = one if one is not None else two
-                nothing = pa.nulls(len(self), some.type if some is not None else pa.string())
-                one, two = one if one is not None else nothing, two if two is not None else nothing
-                if one.type != two.type:
-                    self.need(~values.valid(one) & ~values.valid(two))
-                    continue
-                found.fields[name] = values.where(mine, one, two)
-        if found is None:
-            return Assets(values.nulls(len(self)))
-        there = values.valid(found.href)
-        return Assets(found.href, {name: values.only(there, f) for name, f in found.fields.items()})
+            found = other if found is None else self._first(found, other)
+        return found or Assets(values.nulls(len(self)), np.zeros(len(self), bool))
+
+    def _first(self, one: Assets, other: Assets) -> Assets:
+        """Return the one asset where an item has it, else the other."""
+        mine = values.valid(one.href)
+        transform = one.transform
+        if other.transform is not None:
+            nothing = pa.scalar(None, other.transform.type)
+            transform = pc.if_else(
+                pa.array(mine), nothing if transform is None else transform, other.transform
+            )
+        elif transform is not None:
+            transform = values.only(mine, transform)
+        href = pc.coalesce(one.href, other.href)
+        return Assets(href, np.where(mine, one.is_data, other.is_data), transform)
 
     def _check_href(self, href: pa.Array) -> None:
-        short = values.mask(pc.less_equal(pc.binary_length(href), MAX_HREF_CHARACTERS))
-        self.need(~values.valid(href) | (short & values.matches(href, _PLAIN_HREF)))
+        self.need(~values.valid(href) | is_plain_href(href))
 
     def archive(self) -> pa.Array:
         """Return who served each item, by its own links; where they do not tell it is not plain."""
-        own = values.mask(pc.is_in(self.rel, value_set=_OWN_LINKS)) & values.valid(self.link)
-        hrefs, items = self.link.filter(pa.array(own)), self.link_item[own]
+        hrefs, items = self.link, self.link_item
         part = pc.struct_field(pc.extract_regex(hrefs, _HOST_PART), "host")
         odd = ~values.valid(part) & ~values.matches(hrefs, _NO_HOST)
         self.ok[items[odd]] = False
@@ -255,8 +266,12 @@ class Frame:
     def transform(self, *assets: Assets) -> tuple[NDArray[np.float64], Mask]:
         """Return the first affine of these assets, then of the item: (item, 6), and where."""
         found, seen = np.zeros((len(self), 6)), np.zeros(len(self), bool)
-        columns = [asset.fields.get("proj:transform") for asset in assets]
-        for column in (*columns, self.properties.get("proj:transform")):
+        columns = [
+            values.only(values.valid(asset.href), asset.transform)
+            for asset in assets
+            if asset.transform is not None
+        ]
+        for column in (*columns, self.properties.get(TRANSFORM)):
             if column is None or column.null_count == len(column):
                 continue
             affine, sound = _affines(column)
@@ -264,6 +279,17 @@ class Frame:
             found = np.where(seen[:, np.newaxis], found, affine)
             seen |= sound
         return found, seen
+
+
+def is_plain_href(href: pa.Array) -> Mask:
+    """Tell which links are short, absolute and unsigned: the reference leaves these as they are."""
+    short = values.mask(pc.less_equal(pc.binary_length(href), MAX_HREF_CHARACTERS))
+    return short & values.matches(href, _PLAIN_HREF)
+
+
+def has_scheme(href: pa.Array) -> Mask:
+    """Tell which links are absolute."""
+    return values.matches(href, _ABSOLUTE)
 
 
 def _affines(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
@@ -286,49 +312,3 @@ def _affines(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:
     a, b, _, d, e, _ = out.T
     sound = plain & np.isfinite(out).all(axis=1) & (a > 0) & (a <= MAX_PIXEL_M)
     return out, sound & (e >= -MAX_PIXEL_M) & (e < 0) & (b == 0) & (d == 0)
-
-
-def archive_rank(archives: pa.Array) -> pa.Array:
-    """Return the rank of each archive among `ARCHIVES` as a text."""
-    return values.each_distinct(archives, lambda name: str(ARCHIVES.index(name)))
-
-
-def no_shapes(count: int) -> NDArray[np.object_]:
-    """Return `count` geometries that are missing."""
-    return np.full(count, None, dtype=object)
-
-
-def polygons(coordinates: pa.Array, is_polygon: Mask) -> tuple[NDArray[np.object_], Mask]:
-    """Return GeoJSON coordinates of polygons as geometries, and which of them are plain.
-
-    Plain are rings of at least four points, closed, of two finite coordinates each.
-    """
-    count = len(coordinates)
-    shapes, plain = no_shapes(count), is_polygon & values.valid(coordinates)
-    rings = pc.fill_null(pc.list_value_length(coordinates), 0).to_numpy()
-    ring_list = coordinates.flatten()
-    points = pc.fill_null(pc.list_value_length(ring_list), 0).to_numpy()
-    point_list = ring_list.flatten()
-    sizes = pc.fill_null(pc.list_value_length(point_list), 0).to_numpy()
-    numbers = point_list.flatten()
-    if numbers.null_count or not (sizes == 2).all() or not len(numbers):
-        return shapes, np.zeros(count, bool)
-    xy = numbers.to_numpy().reshape(-1, 2)
-    ring_ends = np.cumsum(points)
-    poly_ends = np.cumsum(rings)
-    if ring_ends[-1] != len(xy) or poly_ends[-1] != len(points) or not (points >= 4).all():
-        return shapes, np.zeros(count, bool)
-    starts = ring_ends - points
-    closed = (xy[starts] == xy[ring_ends - 1]).all(axis=1)
-    open_rings = np.concatenate([[0], np.cumsum(~closed)])
-    bad = open_rings[poly_ends] - open_rings[poly_ends - rings]
-    plain &= (bad == 0) & (rings > 0)
-    if not closed.all():
-        return shapes, np.zeros(count, bool)
-    made = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON,
-        xy,
-        (np.concatenate([[0], ring_ends]), np.concatenate([[0], poly_ends])),
-    )
-    shapes[plain] = made[plain]
-    return shapes, plain

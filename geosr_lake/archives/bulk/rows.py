@@ -60,7 +60,7 @@ def _footprints(
 ) -> tuple[NDArray[np.object_], NDArray[np.float64], list[str]]:
     """Return WKB, bounds and id of the footprints; items without a sound one are not plain."""
     if facts.footprint is not None:
-        found = [facts.footprint[name] if name else None for name in facts.tile.to_pylist()]
+        found = [facts.footprint.get(name) for name in facts.tile.to_pylist()]
         frame.need(np.array([footprint is not None for footprint in found], dtype=bool))
         wkb = np.array([f.wkb if f else b"" for f in found], dtype=object)
         boxes = np.array([f.bounds if f else (0.0,) * 4 for f in found]).reshape(-1, 4)

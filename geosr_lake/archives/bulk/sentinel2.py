@@ -15,19 +15,15 @@ from geosr_lake.sensors import sentinel2
 _NAMES = ("product_uri", "product_title", "tile_id", "granule_id")
 _BOTH = ("product_type", "mgrs_tile", "datastrip_id", "processing_baseline")
 TEXTS = (
-    *("license", "platform", "constellation", "grid:code", "processing:version", "proj:code"),
-    *("mgrs:latitude_band", "mgrs:grid_square", "datetime", "updated", "created"),
+    *("grid:code", "processing:version", "mgrs:latitude_band", "mgrs:grid_square"),
     *(name for key in (*_NAMES, *_BOTH, "generation_time") for name in dialect.spellings(key)),
 )
 NUMBERS = (
-    *("proj:epsg", "eo:cloud_cover", "eo:snow_cover", "mgrs:utm_zone"),
+    *("eo:snow_cover", "mgrs:utm_zone"),
     *dialect.spellings("snow_ice_percentage"),
 )
 FLAGS = ("sentinel:valid_cloud_cover", "earthsearch:boa_offset_applied")
 GRID_KEYS = tuple(key for role in ("B02", "B04", "B08") for key in dialect.asset_keys(role))
-ASSET_KEYS = tuple(key for role in dialect.ROLES for key in dialect.asset_keys(role))
-
-ALL_ASSETS = False
 
 _UNIT = values.whole(r"S2(?P<unit>[A-D])_.+")
 _LONG_ID = values.whole(sentinel2.PRODUCT_ID.pattern)
@@ -80,7 +76,7 @@ def read(frame: Frame) -> FactColumns:
             baseline=baseline,
             processed=generated,
             archive=archive,
-            updated=_updated(frame),
+            updated=frame.stamp("updated", "created"),
         ),
         start_us=time_us,
         end_us=time_us,
@@ -97,10 +93,6 @@ def read(frame: Frame) -> FactColumns:
     )
 
 
-def _updated(frame: Frame) -> pa.Array:
-    return frame.stamp("updated", "created")
-
-
 def _check_level(frame: Frame) -> None:
     """Leave to the reference what may be another product than Level-2A."""
     kind = frame.text(*dialect.spellings("product_type"))
@@ -108,8 +100,7 @@ def _check_level(frame: Frame) -> None:
     names = [frame.text(*dialect.spellings(name)) for name in _NAMES]
     for name in (frame.item_id, *names):
         frame.need(~values.matches(name, _ANOTHER_LEVEL))
-    platform = pc.utf8_lower(frame.text("platform"))
-    frame.need(~values.mask(pc.starts_with(platform, "landsat")))
+    frame.need(~frame.begins("landsat", "platform"))
 
 
 def _tile(frame: Frame) -> pa.Array:

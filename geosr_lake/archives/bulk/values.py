@@ -1,7 +1,8 @@
 """Columns of values as columns of other values: strings, times, numbers, JSON texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,39 @@ def each_distinct(
         type=kind or pa.string(),
     )
     return answers.take(encoded.indices)
+
+
+_PLAIN_TYPES: dict[pa.DataType, set[type]] = {
+    pa.string(): {str},
+    pa.float64(): {float, int},
+    pa.bool_(): {bool},
+}
+_EXACT = 2**53
+"""Beyond it not every integer is a double."""
+
+
+def of_python(found: Sequence[Any], kind: pa.DataType, ok: Mask) -> pa.Array:
+    """Return values of Python as a column; of what does not fit, the mark `ok` is cleared.
+
+    Arrow alone would take truth values for numbers.
+    """
+    if not _fit(found, kind):
+        fits = np.fromiter((_fit([value], kind) for value in found), bool, len(found))
+        ok &= fits
+        found = [value if fit else None for value, fit in zip(found, fits.tolist(), strict=True)]
+    return pa.array(found, kind)
+
+
+def _fit(found: Sequence[Any], kind: pa.DataType) -> bool:
+    types = set(map(type, found)) - {type(None)}
+    if pa.types.is_list(kind):
+        if not types <= {list}:
+            return False
+        inner = list(chain.from_iterable(filter(None, found)))
+        return type(None) not in set(map(type, inner)) and _fit(inner, kind.value_type)
+    return types <= _PLAIN_TYPES[kind] and (
+        int not in types or all(abs(one) <= _EXACT for one in found if type(one) is int)
+    )
 
 
 def parse_times(texts: pa.Array) -> tuple[NDArray[np.int64], Mask]:
