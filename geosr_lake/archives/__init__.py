@@ -4,18 +4,21 @@
 into rows of the table `items`, one module a sensor knows its dialects. No Spark here.
 """
 
-from geosr_lake.archives.bulk.normalise import normalise_texts
+from geosr_lake.archives.bulk.normalise import normalise_rows, normalise_texts
 from geosr_lake.archives.normalise import normalise
+from geosr_lake.archives.parquet import Rows
 from geosr_lake.archives.record import Record
-from geosr_lake.archives.sources import Unit, find_files, plan_units, read_texts, read_unit
+from geosr_lake.archives.sources import Unit, find_files, plan_units, read_offered, read_unit
 
 __all__ = [
     "Record",
+    "Rows",
     "Unit",
     "find_files",
     "normalise",
+    "normalise_rows",
     "normalise_texts",
     "plan_units",
-    "read_texts",
+    "read_offered",
     "read_unit",
 ]

@@ -1,6 +1,7 @@
 """stac-geoparquet: rows of a columnar file back into documents, without what nobody reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -9,7 +10,8 @@ import pyarrow.parquet as pq
 
 from geosr_lake.archives.record import Record, broken, unwrapped
 
-BATCH_ROWS = 512
+BATCH_ROWS = 1024
+HELD_ROWS = 512
 """Rows that are held as Python objects at once."""
 _NO_VALUE = (OverflowError, ValueError, pa.ArrowException)
 _TOP = frozenset(("type", "stac_version", "id", "collection", "links", "assets", "geometry"))
@@ -48,25 +50,59 @@ def wanted_columns(file: pq.ParquetFile) -> list[str]:
     return wanted
 
 
-def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Record]:
-    """Yield the records of rows `start` to `stop` of one row group.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of a file, as they stand in it.
+
+    Attributes:
+        batch: The columns that are read.
+        where: Row group and file, for messages.
+        start: Number of the first of them in the row group.
+    """
+
+    batch: pa.RecordBatch
+    where: str
+    start: int
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.batch)
+
+    def records(self, numbers: Sequence[int] | None = None) -> Iterator[Record]:
+        """Yield the records of these of the rows, of all if nothing is said."""
+        looks_like_items = {"id", "geometry", "assets"} <= set(self.batch.schema.names)
+        wanted = range(len(self.batch)) if numbers is None else numbers
+        for first in range(0, len(wanted), HELD_ROWS):
+            part = wanted[first : first + HELD_ROWS]
+            held = self.batch if len(part) == len(self) else self.batch.take(pa.array(part))
+            for number, row in zip(part, _rows(held), strict=True):
+                if isinstance(row, Exception):
+                    said = f"{type(row).__name__} in row {self.start + number} of {self.where}"
+                    yield broken(said.encode(), "row_unreadable")
+                else:
+                    yield _record(row, looks_like_items=looks_like_items)
+
+
+def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Rows]:
+    """Yield the rows `start` to `stop` of one row group.
 
     Raises:
         pa.ArrowInvalid: If the file is damaged.
         OSError: If it cannot be read.
     """
     file = pq.ParquetFile(path)
-    table = file.read_row_group(row_group, columns=wanted_columns(file))
-    looks_like_items = {"id", "geometry", "assets"} <= set(table.column_names)
-    at = start
-    for batch in table.slice(start, stop - start).to_batches(max_chunksize=BATCH_ROWS):
-        for row in _rows(batch):
-            if isinstance(row, Exception):
-                said = f"{type(row).__name__} in row {at} of part {row_group} of {path}"
-                yield broken(said.encode(), "row_unreadable")
-            else:
-                yield _record(row, looks_like_items=looks_like_items)
-            at += 1
+    columns, where = wanted_columns(file), f"part {row_group} of {path}"
+    at = 0
+    # Threads are the tasks' business: several units are read at once.
+    for batch in file.iter_batches(
+        BATCH_ROWS, row_groups=[row_group], columns=columns, use_threads=False
+    ):
+        first, last = max(start, at), min(stop, at + len(batch))
+        if first < last:
+            yield Rows(batch.slice(first - at, last - first), where, first)
+        at += len(batch)
+        if at >= stop:
+            return
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any] | Exception]:

@@ -85,8 +85,8 @@ def parse(text: bytes) -> Record:
     return Record(doc=unwrapped(doc), raw=text[:MAX_RAW_KEPT])
 
 
-def parse_page(text: bytes, max_bytes: int) -> Iterator[Record]:
-    """Yield the records of a JSON file: the features of a collection of them, or the one item."""
+def split_page(text: bytes, max_bytes: int) -> Iterator[bytes | Record]:
+    """Yield the items of a JSON file as texts: the features of a collection, or the one item."""
     if len(text) > max_bytes:
         yield broken(text, "item_too_large")
         return
@@ -97,10 +97,10 @@ def parse_page(text: bytes, max_bytes: int) -> Iterator[Record]:
         return
     features = page.get("features") if isinstance(page, dict) else page
     if not isinstance(features, list):
-        yield parse(text)
+        yield text
         return
     for feature in features:
-        yield parse(orjson.dumps(feature))
+        yield orjson.dumps(feature)
 
 
 def unwrapped(doc: Any) -> Any:

@@ -17,16 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from geosr_lake.archives import parquet
+from geosr_lake.archives.parquet import Rows
 from geosr_lake.archives.record import (
     MAX_ITEM_BYTES,
     Record,
     broken,
     parse,
-    parse_page,
+    split_page,
 )
 from geosr_lake.errors import UsageError
 
 Format = Literal["parquet", "lines", "json"]
+Offered = bytes | Record | Rows
+"""A text of JSON, what could not be read as one, or rows of a columnar file."""
 
 SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
@@ -173,12 +176,15 @@ def read_unit(unit: Unit) -> Iterator[Record]:
 
     A file that breaks off gives the records before the break and one with the problem.
     """
-    for offered in read_texts(unit):
-        yield parse(offered) if isinstance(offered, bytes) else offered
+    for offered in read_offered(unit):
+        if isinstance(offered, Rows):
+            yield from offered.records()
+        else:
+            yield parse(offered) if isinstance(offered, bytes) else offered
 
 
-def read_texts(unit: Unit) -> Iterator[bytes | Record]:
-    """Yield what `read_unit` does, but lines of JSON as they stand in the file."""
+def read_offered(unit: Unit) -> Iterator[Offered]:
+    """Yield what `read_unit` does, but texts of JSON and rows of columnar files as they stand."""
     try:
         if unit.format == "parquet":
             yield from parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
@@ -187,7 +193,7 @@ def read_texts(unit: Unit) -> Iterator[bytes | Record]:
         else:
             with _opened(unit.path) as file:
                 text = file.read(MAX_PAGE_BYTES + 1)
-            yield from parse_page(text.removeprefix(_BOM), MAX_PAGE_BYTES)
+            yield from split_page(text.removeprefix(_BOM), MAX_PAGE_BYTES)
     except _DAMAGED as error:
         where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
         yield broken(where.encode(), "file_unreadable")

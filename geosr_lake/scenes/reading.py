@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from geosr_lake.archives import Record, Unit, normalise_texts, read_texts
+from geosr_lake.archives import (
+    Record,
+    Rows,
+    Unit,
+    normalise_rows,
+    normalise_texts,
+    read_offered,
+)
+from geosr_lake.archives.sources import Offered
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.ledger import arrow_schema
 
@@ -57,10 +65,11 @@ def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
     """
     schema, out = item_schema(), output_schema()
     count = 0
-    for offered in _in_batches(read_texts(unit)):
+    for offered in _in_batches(read_offered(unit)):
         base = (unit.part << 40) + unit.start + count
         count += len(offered)
-        for rows, numbers in normalise_texts(offered, schema, folder=unit.folder):
+        rows_way = normalise_rows if isinstance(offered, Rows) else normalise_texts
+        for rows, numbers in rows_way(offered, schema, folder=unit.folder):
             extra = [
                 pa.array([unit.path] * len(rows), pa.string()),
                 pa.array(base + numbers, pa.int64()),
@@ -71,11 +80,14 @@ def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
     yield pa.RecordBatch.from_pylist([counted], schema=out)
 
 
-def _in_batches(offered: Iterator[bytes | Record]) -> Iterator[list[bytes | Record]]:
+def _in_batches(offered: Iterator[Offered]) -> Iterator[list[bytes | Record] | Rows]:
     """Yield what a unit offers in parts that memory holds, whatever the length of the lines."""
     batch: list[bytes | Record] = []
     size = 0
     for one in offered:
+        if isinstance(one, Rows):  # a unit offers rows or texts; of rows, at most one record more
+            yield one
+            continue
         batch.append(one)
         size += len(one) if isinstance(one, bytes) else 0
         if len(batch) == BATCH_RECORDS or size > BATCH_BYTES:

@@ -3,11 +3,12 @@
 import copy
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import shapely
 
 from geosr_lake.archives import Record, find_files, normalise, plan_units, read_unit
 from geosr_lake.archives.record import parse
@@ -240,6 +241,15 @@ def write_lines(path: Path, items: Iterable[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(text) if path.name.endswith(".gz") else text)
     return path
+
+
+def columns(items: Sequence[Item]) -> pa.RecordBatch:
+    """Return items as rows of stac-geoparquet: properties beside assets, geometry as WKB."""
+    rows = [{**item["properties"], **item, "properties": None} for item in items]
+    for row, item in zip(rows, items, strict=True):
+        row["geometry"] = shapely.to_wkb(shapely.geometry.shape(item["geometry"]))
+    names = dict.fromkeys(name for row in rows for name in row if name != "properties")
+    return pa.RecordBatch.from_pydict({name: [row.get(name) for row in rows] for name in names})
 
 
 SCENES = arrow_schema("scenes")

@@ -114,7 +114,7 @@ class Frame:
         return np.zeros(len(self), bool) if column is None else values.valid(column)
 
     def text(self, *names: str) -> pa.Array:
-        """Return the first of these properties that is there; null where none is."""
+        """Return the first of these properties that says something; null where none does."""
         found = values.nulls(len(self))
         for name in names:
             column = self.properties.get(name)
@@ -125,9 +125,10 @@ class Frame:
             if not pa.types.is_string(column.type):
                 self.need(~values.valid(column))
                 continue
-            there = values.valid(column)
+            column = values.only(values.mask(pc.not_equal(column, "")), column)
             short = values.mask(pc.less_equal(pc.binary_length(column), MAX_TEXT_CHARACTERS))
-            self.need(~there | (short & values.matches(column, _PLAIN_TEXT)))
+            plain = short & values.matches(column, _PLAIN_TEXT)
+            self.need(~values.valid(column) | plain)
             found = pc.coalesce(found, column)
         return found
 
@@ -257,6 +258,9 @@ class Frame:
             if column is None or column.null_count == len(column):
                 continue
             there = values.valid(column)
+            if pa.types.is_nested(column.type):
+                self.need(~there)
+                continue
             codes = values.each_distinct(column, code_of, pa.int64())
             self.need(values.valid(codes) | ~there)
             found = np.where(seen, found, pc.fill_null(codes, 0).to_numpy())

@@ -1,4 +1,4 @@
-"""Texts in, rows of the table `items` out, in columns where they are plain, else one by one."""
+"""Texts and rows of files in, rows of `items` out: in columns if plain, else one by one."""
 
 from collections.abc import Sequence
 
@@ -8,39 +8,56 @@ from numpy.typing import NDArray
 
 from geosr_lake.archives.bulk.lines import read_lines
 from geosr_lake.archives.bulk.rows import rows_of
+from geosr_lake.archives.bulk.tables import read_batch
 from geosr_lake.archives.normalise import normalise
+from geosr_lake.archives.parquet import Rows
 from geosr_lake.archives.record import Record, parse
 
-Offered = bytes | Record
-"""A line as it stands in a file, or what could not be read as one."""
+Numbered = tuple[pa.RecordBatch, NDArray[np.int64]]
+"""Rows of `items`, and the numbers of what they were made from among what was offered."""
 
 
 def normalise_texts(
-    offered: Sequence[Offered], schema: pa.Schema, *, folder: str
-) -> list[tuple[pa.RecordBatch, NDArray[np.int64]]]:
-    """Return one row for each line or record, in batches, each with its numbers in `offered`.
+    offered: Sequence[bytes | Record], schema: pa.Schema, *, folder: str
+) -> list[Numbered]:
+    """Return one row for each text of JSON or record, in batches.
 
     The rows are those of `archives.normalise`, whichever way they came.
     """
     at = [i for i, one in enumerate(offered) if isinstance(one, bytes)]
-    plain, numbers = plain_rows([one for one in offered if isinstance(one, bytes)], schema)
-    numbers = np.asarray(at, dtype=np.int64)[numbers]
-    rest = np.setdiff1d(np.arange(len(offered)), numbers)
-    found = [(plain, numbers)] if len(numbers) else []
-    if len(rest):
-        records = [_record(offered[i]) for i in rest]
-        found.append((normalise(records, schema, folder=folder), rest))
-    return found
+    batch, plain = plain_texts([one for one in offered if isinstance(one, bytes)], schema)
+    plain = np.asarray(at, dtype=np.int64)[plain]
+    rest = np.setdiff1d(np.arange(len(offered)), plain)
+    records = [_record(offered[i]) for i in rest]
+    return _both((batch, plain), (normalise(records, schema, folder=folder), rest))
 
 
-def plain_rows(
-    texts: Sequence[bytes], schema: pa.Schema
-) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
-    """Return the rows of the lines that are plain items, and their numbers among `texts`."""
+def normalise_rows(rows: Rows, schema: pa.Schema, *, folder: str) -> list[Numbered]:
+    """Return one row for each row of a columnar file, in batches, as `normalise_texts` does."""
+    batch, plain = plain_rows(rows, schema)
+    rest = np.setdiff1d(np.arange(len(rows)), plain)
+    records = list(rows.records(rest.tolist()))
+    return _both((batch, plain), (normalise(records, schema, folder=folder), rest))
+
+
+def plain_texts(texts: Sequence[bytes], schema: pa.Schema) -> Numbered:
+    """Return the rows of the texts that are plain items, and their numbers among `texts`."""
     frame, numbers = read_lines(texts)
     batch, rows = rows_of(frame, schema)
     return batch, numbers[rows]
 
 
-def _record(offered: Offered) -> Record:
+def plain_rows(rows: Rows, schema: pa.Schema) -> Numbered:
+    """Return the rows of those that are plain items, and their numbers among `rows`."""
+    frame = read_batch(rows.batch)
+    if frame is None:
+        return pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, np.int64)
+    return rows_of(frame, schema)
+
+
+def _both(*found: Numbered) -> list[Numbered]:
+    return [(batch, numbers) for batch, numbers in found if len(numbers)]
+
+
+def _record(offered: bytes | Record) -> Record:
     return parse(offered) if isinstance(offered, bytes) else offered

@@ -29,6 +29,7 @@ _UNIT = values.whole(r"S2(?P<unit>[A-D])_.+")
 _LONG_ID = values.whole(sentinel2.PRODUCT_ID.pattern)
 _SHORT_ID = r"^S2[A-D]_(?P<tile>\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z]{2})_\d{8}_\d+_L2A$"
 _STRIP = values.whole(sentinel2.DATASTRIP_ID.pattern)
+_MAX_ZONE = 100
 _ANOTHER_LEVEL = r"L1[ABC]"
 _US_A_ZONE = 24 * 60 * 1_000_000
 """Local solar time changes by 24 minutes from one UTM zone to the next."""
@@ -116,6 +117,8 @@ def _tile(frame: Frame) -> pa.Array:
         plain = values.each_distinct(stated, sentinel2.parse_tile)
         frame.need(~values.valid(plain) | values.mask(pc.equal(plain, tile)))
     zone, has_zone = frame.number("mgrs:utm_zone")
+    frame.need(np.abs(zone) < _MAX_ZONE)
+    zone = np.where(frame.ok, zone, 0)
     band, square = frame.text("mgrs:latitude_band"), frame.text("mgrs:grid_square")
     whole = pa.array(np.abs(zone).astype(np.int64)).cast(pa.string())
     written = values.each_distinct(values.joined(whole, band, square), sentinel2.parse_tile)
