@@ -68,8 +68,12 @@ def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
     for offered in _in_batches(read_offered(unit)):
         base = (unit.part << 40) + unit.start + count
         count += len(offered)
-        rows_way = normalise_rows if isinstance(offered, Rows) else normalise_texts
-        for rows, numbers in rows_way(offered, schema, folder=unit.folder):
+        found = (
+            normalise_rows(offered, schema, folder=unit.folder)
+            if isinstance(offered, Rows)
+            else normalise_texts(offered, schema, folder=unit.folder)
+        )
+        for rows, numbers in found:
             extra = [
                 pa.array([unit.path] * len(rows), pa.string()),
                 pa.array(base + numbers, pa.int64()),

@@ -51,7 +51,7 @@ class FactColumns:
 def version_key(
     count: int,
     *,
-    roles: NDArray[np.int64],
+    roles: dict[str, pa.Array],
     archive: pa.Array,
     updated: pa.Array,
     baseline: pa.Array | str = "",
@@ -64,8 +64,11 @@ def version_key(
         column = values.same(part, count) if isinstance(part, str) else part
         return pc.utf8_rpad(column, width, "0")
 
+    number = np.zeros(count, np.int64)
+    for href in roles.values():
+        number += values.valid(href)
     parts = (
-        values.each_distinct(pa.array(np.minimum(roles, 99)), lambda n: f"{n:02d}"),
+        values.each_distinct(pa.array(np.minimum(number, 99)), lambda n: f"{n:02d}"),
         padded(baseline, 5),
         padded(processed, 22),
         values.same(tier, count) if isinstance(tier, str) else tier,

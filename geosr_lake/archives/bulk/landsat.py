@@ -39,15 +39,13 @@ def read(frame: Frame) -> FactColumns:
         frame.need(~there | (stated == part.cast(pa.int64()).to_numpy()))
     day_us, is_day = days(day)
     frame.need(is_day)
-    roles = landsat.SENSOR.asset_roles
-    files = {role: frame.asset(role) for role in roles}
+    files = {role: frame.asset(role).href for role in landsat.SENSOR.asset_roles}
     tile = values.joined(path, row)
     identity = values.joined(mission, "|", tile, "|", iso_days(day_us))
     archive = frame.archive()
     epsg, has_epsg = frame.epsg()
     frame.need(has_epsg)
     start_us, end_us = _interval(frame, day_us)
-    number = sum((values.valid(f.href) for f in files.values()), np.zeros(count, np.int64))
     return FactColumns(
         sensor=landsat.SENSOR.name,
         product=values.joined(level, ".", collection),
@@ -57,7 +55,7 @@ def read(frame: Frame) -> FactColumns:
         identity=identity,
         version_key=version_key(
             count,
-            roles=number,
+            roles=files,
             processed=_processed(frame, processed),
             tier=values.each_distinct(tier, lambda name: str(dialect.TIERS[name])),
             archive=archive,
@@ -66,12 +64,12 @@ def read(frame: Frame) -> FactColumns:
         start_us=start_us,
         end_us=end_us,
         archive=archive,
-        roles={role: file.href for role, file in files.items()},
+        roles=files,
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=_cloud(frame),
         gsd_m=_gsd(frame),
         epsg=(epsg, has_epsg),
-        transform=frame.transform(frame.asset("red", *roles)),
+        transform=frame.transform(frame.asset("red", *files)),
     )
 
 

@@ -51,7 +51,6 @@ def read(frame: Frame) -> FactColumns:
     identity = values.joined(product, "|", collection, "|", tile, "|", iso_days(day_us))
     roles = _roles(frame)
     archive = frame.archive()
-    number = sum((values.valid(href) for href in roles.values()), np.zeros(count, np.int64))
     gsd_m = values.each_distinct(short, lambda name: dialect.PRODUCTS[name].gsd_m, pa.float64())
     return FactColumns(
         sensor=modis.SENSOR.name,
@@ -64,7 +63,7 @@ def read(frame: Frame) -> FactColumns:
         identity=identity,
         version_key=version_key(
             count,
-            roles=number,
+            roles=roles,
             processed=production,
             archive=archive,
             updated=frame.stamp("updated", "created"),

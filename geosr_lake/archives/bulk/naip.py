@@ -46,6 +46,7 @@ def read(frame: Frame) -> FactColumns:
     start, end, stated = frame.interval()
     frame.need(~stated | near_day(start, end, day_us))
     image = frame.asset(*dialect.IMAGE_KEYS)
+    roles = {naip.IMAGE: image.href}
     tile = values.joined(quad, "_", quarter)
     identity = values.joined(tile, "|", iso_days(day_us))
     delivered = pc.utf8_slice_codeunits(frame.item_id, -8, None)
@@ -62,7 +63,7 @@ def read(frame: Frame) -> FactColumns:
         identity=identity,
         version_key=version_key(
             count,
-            roles=values.valid(image.href).astype(np.int64),
+            roles=roles,
             processed=pc.if_else(pc.equal(delivered, day), "", delivered),
             archive=archive,
             updated=frame.stamp("updated", "created"),
@@ -70,7 +71,7 @@ def read(frame: Frame) -> FactColumns:
         start_us=day_us,
         end_us=day_us + values.US_A_DAY,
         archive=archive,
-        roles={naip.IMAGE: image.href},
+        roles=roles,
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=frame.frac("eo:cloud_cover"),
         gsd_m=_gsd(frame, token, transform),

@@ -58,9 +58,7 @@ def read(frame: Frame) -> FactColumns:
     generated = frame.stamp(*dialect.spellings("generation_time"))
     frame.need(values.mask(pc.not_equal(generated, "")))
     files = {role: frame.asset(*dialect.asset_keys(role)) for role in dialect.ROLES}
-    number = np.zeros(count, np.int64)
-    for asset in files.values():
-        number = number + values.valid(asset.href)
+    roles = {role: asset.href for role, asset in files.items()}
     archive = frame.archive()
     epsg, has_epsg = frame.epsg()
     frame.need(has_epsg & (epsg % 100 == _zone(tile)))
@@ -73,7 +71,7 @@ def read(frame: Frame) -> FactColumns:
         identity=values.joined(platform, "|", tile, "|", strip),
         version_key=version_key(
             count,
-            roles=number,
+            roles=roles,
             baseline=baseline,
             processed=generated,
             archive=archive,
@@ -82,7 +80,7 @@ def read(frame: Frame) -> FactColumns:
         start_us=time_us,
         end_us=time_us,
         archive=archive,
-        roles={role: asset.href for role, asset in files.items()},
+        roles=roles,
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=_cloud(frame),
         snow_frac=frame.frac(*dialect.spellings("snow_ice_percentage"), "eo:snow_cover"),

@@ -141,9 +141,10 @@ def _field(structs: pa.Array, name: str) -> pa.Array | None:
 
 
 def _are_numbers(kind: pa.DataType) -> bool:
-    return (pa.types.is_list(kind) or pa.types.is_large_list(kind)) and (
-        pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)
-    )
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return False
+    inner = kind.value_type
+    return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner))
 
 
 def _has(lists: pa.Array | None, text: str, count: int) -> Mask:
