@@ -50,6 +50,7 @@ SUFFIXES: dict[str, Format] = {
 MAX_PAGE_BYTES = 64 * 2**20
 """Longest JSON file with a feature collection."""
 UNIT_BYTES = 32 * 2**20
+READ_AHEAD_BYTES = 2**18
 UNIT_ROWS = 4096
 UNITS_A_ROW_GROUP = 4
 """A row group is decoded whole for each of its units."""
@@ -205,7 +206,7 @@ _BOM = b"\xef\xbb\xbf"
 def _opened(path: str) -> IO[bytes]:
     if path.lower().endswith(".gz"):
         return cast("IO[bytes]", gzip.open(path))
-    return Path(path).open("rb")
+    return Path(path).open("rb", buffering=READ_AHEAD_BYTES)
 
 
 def _read_lines(unit: Unit) -> Iterator[bytes | Record]:

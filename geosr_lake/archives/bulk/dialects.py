@@ -1,8 +1,9 @@
 """The dialects that can be read in columns, in the order in which they are asked.
 
 Each module has `TEXTS`, `NUMBERS` and `FLAGS` (the properties that it reads), `GRID_KEYS` (the
-assets whose pixel grid counts), `recognises`, which tells the plain items of the dialect, and
-`read`, which clears the marks of those that are not plain after all.
+assets whose pixel grid counts), `ROLES_OF` (how the ids of items begin whose assets' roles count),
+`recognises`, which tells the plain items of the dialect, and `read`, which clears the marks of
+those that are not plain after all.
 """
 
 from types import ModuleType
@@ -24,3 +25,4 @@ TEXTS = _all("TEXTS", *_SHARED_TEXTS, *_TIMES)
 NUMBERS = _all("NUMBERS", "proj:epsg", "eo:cloud_cover")
 FLAGS = _all("FLAGS")
 GRID_KEYS = _all("GRID_KEYS")
+ROLES_OF = _all("ROLES_OF")

@@ -91,12 +91,6 @@ def days(texts: pa.Array) -> tuple[NDArray[np.int64], Mask]:
     return values.parse_times(iso)
 
 
-def iso_days(us: NDArray[np.int64]) -> pa.Array:
-    """Return the days of times as ``2024-08-03``."""
-    seconds = pa.array(us // 1_000_000).cast(pa.timestamp("s"))
-    return pc.strftime(seconds, "%Y-%m-%d")
-
-
 def near_day(
     start_us: NDArray[np.int64], end_us: NDArray[np.int64], day_us: NDArray[np.int64]
 ) -> Mask:

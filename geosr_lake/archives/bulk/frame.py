@@ -11,19 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geosr_lake.archives.bulk import values
+from geosr_lake.archives.bulk import texts, values
 from geosr_lake.archives.bulk.values import Mask
-from geosr_lake.archives.item import (
-    MAX_HREF_CHARACTERS,
-    MAX_TEXT_CHARACTERS,
-    archive_at,
-)
+from geosr_lake.archives.item import archive_at
 from geosr_lake.archives.projection import MAX_PIXEL_M, code_of
 
-# What `unsigned`, `absolute` and JSON leave as it is.
-_PLAIN_HREF = r'^(?:[A-Za-z][A-Za-z0-9+.-]*:|/)[^\x00-\x1f\x7f"\\?@#&;]*$'
-_ABSOLUTE = r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|/)"
-_PLAIN_TEXT = r"^[!#-\[\]-~](?:[ !#-\[\]-~]*[!#-\[\]-~])?$"
 _HOST_PART = r"^(?P<host>[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:-]*)(?:/|$)"
 _NO_HOST = r"^(?:[A-Za-z0-9_.-]+(?:/|$)|/(?:[^/]|$))[^:]*$"
 _PLAIN_NUMBER = r"^[0-9]{1,15}(?:\.[0-9]{1,15})?$"
@@ -125,10 +117,10 @@ class Frame:
             if not pa.types.is_string(column.type):
                 self.need(~values.valid(column))
                 continue
-            column = values.only(values.mask(pc.not_equal(column, "")), column)
-            short = values.mask(pc.less_equal(pc.binary_length(column), MAX_TEXT_CHARACTERS))
-            plain = short & values.matches(column, _PLAIN_TEXT)
-            self.need(~values.valid(column) | plain)
+            plain = texts.is_plain_text(column)
+            if not plain.all():
+                column = values.only(values.mask(pc.not_equal(column, "")), column)
+                self.need(~values.valid(column) | plain)
             found = pc.coalesce(found, column)
         return found
 
@@ -200,9 +192,8 @@ class Frame:
     def stamp(self, *names: str) -> pa.Array:
         """Return the first of these times as `archives.times.stamp` writes it."""
         us, there = self.moment(*names)
-        return values.where(
-            there, values.format_times(us, "%Y%m%dT%H%M%S"), values.same("", len(self))
-        )
+        found = texts.stamps(us)
+        return found if there.all() else values.where(there, found, values.same("", len(self)))
 
     def asset(self, *keys: str) -> Assets:
         """Return, for each item, the asset of the first of these keys that it has."""
@@ -230,7 +221,7 @@ class Frame:
         return Assets(href, np.where(mine, one.is_data, other.is_data), transform)
 
     def _check_href(self, href: pa.Array) -> None:
-        self.need(~values.valid(href) | is_plain_href(href))
+        self.need(~values.valid(href) | texts.is_plain_href(href))
 
     def archive(self) -> pa.Array:
         """Return who served each item, by its own links; where they do not tell it is not plain."""
@@ -283,17 +274,6 @@ class Frame:
             found = np.where(seen[:, np.newaxis], found, affine)
             seen |= sound
         return found, seen
-
-
-def is_plain_href(href: pa.Array) -> Mask:
-    """Tell which links are short, absolute and unsigned: the reference leaves these as they are."""
-    short = values.mask(pc.less_equal(pc.binary_length(href), MAX_HREF_CHARACTERS))
-    return short & values.matches(href, _PLAIN_HREF)
-
-
-def has_scheme(href: pa.Array) -> Mask:
-    """Tell which links are absolute."""
-    return values.matches(href, _ABSOLUTE)
 
 
 def _affines(column: pa.Array) -> tuple[NDArray[np.float64], Mask]:

@@ -6,15 +6,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake.archives import landsat as dialect
-from geosr_lake.archives.bulk import values
-from geosr_lake.archives.bulk.facts import FactColumns, days, iso_days, near_day, version_key
-from geosr_lake.archives.bulk.frame import Frame, has_scheme, is_plain_href
+from geosr_lake.archives.bulk import texts, values
+from geosr_lake.archives.bulk.facts import FactColumns, days, near_day, version_key
+from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.sensors import landsat
 
 TEXTS = ("landsat:wrs_path", "landsat:wrs_row")
 NUMBERS = ("gsd",)
 FLAGS = ()
+ROLES_OF = ()
 GRID_KEYS = landsat.SENSOR.asset_roles
 
 _ID = values.whole(landsat.SCENE_ID.pattern)
@@ -41,7 +42,7 @@ def read(frame: Frame) -> FactColumns:
     frame.need(is_day)
     files = {role: frame.asset(role).href for role in landsat.SENSOR.asset_roles}
     tile = values.joined(path, row)
-    identity = values.joined(mission, "|", tile, "|", iso_days(day_us))
+    identity = values.joined(mission, "|", tile, "|", texts.iso_days(day_us))
     archive = frame.archive()
     epsg, has_epsg = frame.epsg()
     frame.need(has_epsg)
@@ -103,10 +104,10 @@ def _processed(frame: Frame, named: pa.Array) -> pa.Array:
     frame.need(is_day | ~in_id)
     found = values.only(in_id, named)
     for asset in frame.assets.values() if not in_id.all() else ():
-        plain = is_plain_href(asset.href)
+        plain = texts.is_plain_href(asset.href)
         day = pc.struct_field(pc.extract_regex(asset.href, dialect.FILE.pattern), "processed")
         frame.need(
-            ~values.valid(asset.href) | plain | (has_scheme(asset.href) & ~values.valid(day))
+            ~values.valid(asset.href) | plain | (texts.has_scheme(asset.href) & ~values.valid(day))
         )
         found = pc.if_else(pa.array(in_id), found, pc.max_element_wise(found, day))
     return pc.fill_null(found, "")

@@ -6,15 +6,15 @@ next one, which makes parsing four times as fast as keeping the documents does.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from geosr_lake.archives.bulk import depth, values
-from geosr_lake.archives.bulk.dialects import FLAGS, GRID_KEYS, NUMBERS, TEXTS
+from geosr_lake.archives.bulk import depth, texts, values
+from geosr_lake.archives.bulk.dialects import FLAGS, GRID_KEYS, NUMBERS, ROLES_OF, TEXTS
 from geosr_lake.archives.bulk.frame import OWN_LINKS, TRANSFORM, Assets, Frame
 from geosr_lake.archives.bulk.shapes import Rings
 from geosr_lake.archives.bulk.values import Mask
@@ -44,6 +44,18 @@ def read_lines(texts: Sequence[bytes]) -> tuple[Frame, NDArray[np.int64]]:
     return frame, np.asarray(numbers, dtype=np.int64)
 
 
+class _Kind(NamedTuple):
+    """Which assets an item has: most items of a file are of one kind.
+
+    Attributes:
+        number: Its number among the kinds.
+        grids: The keys among them whose pixel grid counts.
+    """
+
+    number: int
+    grids: tuple[str, ...]
+
+
 class _Picked:
     """What was picked of the items so far, flat: lists of values, item after item."""
 
@@ -51,8 +63,8 @@ class _Picked:
         self._frames: list[tuple[Any, Any, Any]] = []
         self._properties: list[tuple[Any, ...]] = []
         self._keys: set[str] = set()
-        self._kind_of_keys: dict[tuple[str, ...], int] = {}
-        self._kinds: list[int] = []
+        self._kinds: dict[tuple[str, ...], _Kind] = {}
+        self._kind_of: list[int] = []
         self._hrefs: list[Any] = []
         self._is_data: list[bool] = []
         self._grids: dict[str, list[Any]] = {key: [] for key in GRID_KEYS}
@@ -71,28 +83,30 @@ class _Picked:
             return False
 
     def _add(self, doc: dict[str, Any]) -> bool:
-        properties, assets, links = doc["properties"], doc.get("assets") or {}, doc.get("links")
+        item_id, properties = doc["id"], doc["properties"]
+        assets, links = doc.get("assets") or {}, doc.get("links")
         keys = tuple(assets)
+        kind = self._kinds.get(keys) or self._new_kind(keys)
+        if kind is None or properties.get("deprecated") is not None:
+            return False
         fields = assets.values()
         hrefs = [asset.get("href") for asset in fields]
-        is_data = [
-            type(roles := asset.get("roles")) is list and "data" in roles for asset in fields
-        ]
-        grids = [(key, assets[key].get(TRANSFORM)) for key in GRID_KEYS if key in assets]
+        if item_id.startswith(ROLES_OF):
+            is_data = [_has_data(asset.get("roles")) for asset in fields]
+        else:
+            is_data = [False] * len(keys)
+        grids = [(key, assets[key].get(TRANSFORM)) for key in kind.grids]
         own = [
             href
             for link in (links if type(links) is list else ())
             if link.get("rel") in OWN_LINKS and type(href := link.get("href")) is str
         ]
         row = tuple(map(properties.get, _NAMES))
-        kind = self._kind(keys)
-        if kind is None or properties.get("deprecated") is not None:
-            return False
         # From here on nothing fails: an item is there with all that was picked, or not at all.
         at = len(self._frames)
-        self._frames.append((doc.get("stac_version"), doc.get("id"), doc.get("collection")))
+        self._frames.append((doc.get("stac_version"), item_id, doc.get("collection")))
         self._properties.append(row)
-        self._kinds.append(kind)
+        self._kind_of.append(kind.number)
         self._hrefs += hrefs
         self._is_data += is_data
         for key, transform in grids:
@@ -105,15 +119,14 @@ class _Picked:
         self._rings.add(doc.get("geometry"))
         return True
 
-    def _kind(self, keys: tuple[str, ...]) -> int | None:
-        """Return the number of these keys of assets among those that items have; None: too many."""
-        found = self._kind_of_keys.get(keys)
-        if found is None:
-            if len(keys) > MAX_ASSETS or len(self._keys.union(keys)) > MAX_KEYS:
-                return None
-            self._keys.update(keys)
-            found = self._kind_of_keys[keys] = len(self._kind_of_keys)
-        return found
+    def _new_kind(self, keys: tuple[str, ...]) -> _Kind | None:
+        """Return the kind of items with these assets; None if there are too many."""
+        if len(keys) > MAX_ASSETS or len(self._keys.union(keys)) > MAX_KEYS:
+            return None
+        self._keys.update(keys)
+        kind = _Kind(len(self._kinds), tuple(key for key in GRID_KEYS if key in keys))
+        self._kinds[keys] = kind
+        return kind
 
     def frame(self) -> Frame:
         """Return what was picked, in columns; what does not fit is not plain."""
@@ -141,14 +154,16 @@ class _Picked:
 
     def _assets(self, ok: Mask) -> dict[str, Assets]:
         """Return the assets by key, taken out of the flat lists."""
-        kinds = np.asarray(self._kinds, np.int64)
-        sizes = np.array([len(keys) for keys in self._kind_of_keys], np.int64)[kinds]
+        kinds = np.asarray(self._kind_of, np.int64)
+        sizes = np.array([len(keys) for keys in self._kinds], np.int64)[kinds]
         fits = np.ones(len(self._hrefs), bool)
-        hrefs = values.of_python(self._hrefs, pa.string(), fits)
+        hrefs = texts.of_python(self._hrefs)
+        if hrefs is None:
+            hrefs = values.of_python(self._hrefs, pa.string(), fits)
         ok[np.repeat(np.arange(len(ok)), sizes)[~fits]] = False
         starts = np.cumsum(sizes) - sizes
         index = {key: np.full(len(ok), -1, np.int64) for key in self._keys}
-        for number, keys in enumerate(self._kind_of_keys):
+        for number, keys in enumerate(self._kinds):
             mine = np.flatnonzero(kinds == number)
             for position, key in enumerate(keys):
                 index[key][mine] = starts[mine] + position
@@ -161,6 +176,10 @@ class _Picked:
                 column = grids + [None] * (len(ok) - len(grids))
                 assets[key].transform = values.of_python(column, _NUMBERS, ok)
         return assets
+
+
+def _has_data(roles: Any) -> bool:
+    return type(roles) is list and "data" in roles
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], count: int) -> list[Sequence[Any]]:

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake.archives import modis as dialect
-from geosr_lake.archives.bulk import values
-from geosr_lake.archives.bulk.facts import FactColumns, iso_days, version_key
-from geosr_lake.archives.bulk.frame import Frame, is_plain_href
+from geosr_lake.archives.bulk import texts, values
+from geosr_lake.archives.bulk.facts import FactColumns, version_key
+from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.archives.footprints import Footprint
 from geosr_lake.archives.reasons import Rejected
@@ -19,6 +19,7 @@ _TILE = ("modis:horizontal-tile", "modis:vertical-tile")
 TEXTS = ()
 NUMBERS = _TILE
 FLAGS = ()
+ROLES_OF = ("MOD", "MYD", "MCD")
 GRID_KEYS = ()
 
 _ID = values.whole(modis.GRANULE_ID.pattern)
@@ -48,7 +49,7 @@ def read(frame: Frame) -> FactColumns:
     footprints = _footprints(tile)
     short = pc.utf8_slice_codeunits(product, 3)
     day_us, start_us, end_us = _times(frame, short, year, day_of_year)
-    identity = values.joined(product, "|", collection, "|", tile, "|", iso_days(day_us))
+    identity = values.joined(product, "|", collection, "|", tile, "|", texts.iso_days(day_us))
     roles = _roles(frame)
     archive = frame.archive()
     gsd_m = values.each_distinct(short, lambda name: dialect.PRODUCTS[name].gsd_m, pa.float64())
@@ -120,7 +121,7 @@ def _roles(frame: Frame) -> dict[str, pa.Array]:
     for key, asset in frame.assets.items():
         known = key in dialect.ROLES or key in modis.SENSOR.asset_roles
         href = asset.href if known else values.only(asset.is_data, asset.href)
-        frame.need(~values.valid(href) | is_plain_href(href))
+        frame.need(~values.valid(href) | texts.is_plain_href(href))
         role = dialect.ROLES.get(key, key)
         if role in roles:
             frame.need(~values.valid(href) | ~values.valid(roles[role]))

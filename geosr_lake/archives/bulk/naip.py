@@ -5,12 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geosr_lake.archives import naip as dialect
-from geosr_lake.archives.bulk import values
+from geosr_lake.archives.bulk import texts, values
 from geosr_lake.archives.bulk.facts import (
     FactColumns,
     Numbers,
     days,
-    iso_days,
     near_day,
     version_key,
 )
@@ -21,6 +20,7 @@ from geosr_lake.sensors import naip
 TEXTS = ()
 NUMBERS = ("gsd",)
 FLAGS = ()
+ROLES_OF = ()
 GRID_KEYS = dialect.IMAGE_KEYS
 
 _ID = values.whole(naip.ITEM_ID.pattern)
@@ -48,7 +48,7 @@ def read(frame: Frame) -> FactColumns:
     image = frame.asset(*dialect.IMAGE_KEYS)
     roles = {naip.IMAGE: image.href}
     tile = values.joined(quad, "_", quarter)
-    identity = values.joined(tile, "|", iso_days(day_us))
+    identity = values.joined(tile, "|", texts.iso_days(day_us))
     delivered = pc.utf8_slice_codeunits(frame.item_id, -8, None)
     archive = frame.archive()
     epsg, has_epsg = frame.epsg()

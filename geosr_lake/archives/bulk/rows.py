@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake.archives import footprints
-from geosr_lake.archives.bulk import values
+from geosr_lake.archives.bulk import texts, values
 from geosr_lake.archives.bulk.dialects import DIALECTS
 from geosr_lake.archives.bulk.facts import FactColumns, Numbers
 from geosr_lake.archives.bulk.frame import Frame
@@ -20,7 +20,7 @@ from geosr_lake.archives.reasons import KEPT
 from geosr_lake.ids import ID_DIGITS
 
 _PLAIN_VERSION = r"^1\.[1-9][0-9]*\.[0-9]+$|^1\.0\.[0-9]+$"
-_PLAIN_ID = r"^[A-Za-z0-9_.-]+$"
+_Parts = list[pa.Array | str]
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -48,10 +48,8 @@ def rows_of(frame: Frame, schema: pa.Schema) -> tuple[pa.RecordBatch, NDArray[np
 
 def _check_frames(frame: Frame) -> None:
     """Keep what `archives.item.read_frame` would not reject."""
-    for names in (frame.item_id, frame.collection):
-        short = values.mask(pc.less_equal(pc.binary_length(names), MAX_ID_CHARACTERS))
-        frame.need(short)
-    frame.need(values.matches(frame.item_id, _PLAIN_ID))
+    frame.need(texts.is_plain_id(frame.item_id, MAX_ID_CHARACTERS))
+    frame.need(values.mask(pc.less_equal(pc.binary_length(frame.collection), MAX_ID_CHARACTERS)))
     frame.need(values.matches(frame.version, _PLAIN_VERSION))
 
 
@@ -152,44 +150,53 @@ def _content_hash(
     facts: FactColumns, columns: dict[str, pa.Array], boxes: NDArray[np.float64]
 ) -> pa.Array:
     """Return the hashes that `archives.normalise` gives: of the same JSON, made in columns."""
-    texts: dict[str, pa.Array | str] = {
-        name: values.json_texts(column) if column is not None else "null"
-        for name, column in (
-            *((n, columns[n]) for n in ("group_key", "identity", "outcome", "platform")),
-            *((n, columns[n]) for n in ("processing_baseline", "product", "sensor", "tile")),
-            *((n, columns[n]) for n in ("version_key", "footprint_id")),
+    parts: dict[str, _Parts] = {
+        name: _json_texts(columns[name])
+        for name in (
+            *("group_key", "identity", "outcome", "platform", "processing_baseline", "product"),
+            *("sensor", "tile", "version_key", "footprint_id"),
         )
     }
-    texts["licence"] = values.each_distinct(facts.licence, lambda text: orjson.dumps(text).decode())
-    texts["t_start"], texts["t_end"] = _json_time(facts.start_us), _json_time(facts.end_us)
-    if facts.end_us is facts.start_us:
-        texts["t_end"] = texts["t_start"]
+    licence = values.each_distinct(facts.licence, lambda text: orjson.dumps(text).decode())
+    parts["licence"] = [licence]
+    parts["t_start"] = parts["t_end"] = [texts.json_times(facts.start_us)]
+    if facts.end_us is not facts.start_us:
+        parts["t_end"] = [texts.json_times(facts.end_us)]
     for name in ("cloud_frac", "snow_frac", "gsd_m"):
-        texts[name] = _json_or_null(getattr(facts, name))
-    texts["epsg"] = _json_or_null(facts.epsg)
+        parts[name] = [_json_or_null(getattr(facts, name))]
+    parts["epsg"] = [_json_or_null(facts.epsg)]
     offset = facts.dn_offset
-    texts["dn_offset"] = (
+    parts["dn_offset"] = [
         "null" if offset is None else pc.fill_null(offset.cast(pa.string()), "null")
-    )
-    texts["transform"] = _json_affine(facts.transform)
-    texts["assets"] = _json_assets(facts.roles, len(facts.start_us))
-    for i, side in enumerate(_BOX):
-        texts[side] = values.json_numbers(boxes[:, i])
-    parts: list[pa.Array | str] = []
-    for name in sorted(texts):
-        parts += [f'{"," if parts else "{"}"{name}":', texts[name]]
-    whole = pc.binary_join_element_wise(*parts, "}", "")
-    digests = [
-        hashlib.sha256(text).hexdigest() if text is not None else None
-        for text in whole.cast(pa.binary()).to_pylist()
     ]
-    return pa.array(digests, pa.string())
+    parts["transform"] = [_json_affine(facts.transform)]
+    parts["assets"] = _json_assets(facts.roles)
+    for i, side in enumerate(_BOX):
+        parts[side] = [values.json_numbers(boxes[:, i])]
+    whole: _Parts = []
+    for name in sorted(parts):
+        whole += [f'{"," if whole else "{"}"{name}":', *parts[name]]
+    return pa.array(texts.digests(values.joined(*_merged([*whole, "}"]))), pa.string())
 
 
-def _json_time(us: NDArray[np.int64]) -> pa.Array:
-    """Return times as orjson writes them: without a fraction where it is zero."""
-    text = values.format_times(us, "%Y-%m-%dT%H:%M:%S")
-    return values.joined('"', pc.replace_substring_regex(text, r"\.000000$", ""), '+00:00"')
+def _merged(parts: _Parts) -> _Parts:
+    """Return the parts with neighbouring constants put together."""
+    merged: _Parts = []
+    for part in parts:
+        if merged and isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
+def _json_texts(column: pa.Array | None) -> _Parts:
+    """Return texts that need no escape in quotation marks, ``null`` where there is none."""
+    if column is None:
+        return ["null"]
+    if column.null_count == 0:
+        return ['"', column, '"']
+    return [pc.fill_null(values.joined('"', column, '"'), "null")]
 
 
 def _json_or_null(numbers: tuple[NDArray[np.generic], Mask] | None) -> pa.Array | str:
@@ -209,12 +216,17 @@ def _json_affine(affines: Numbers | None) -> pa.Array | str:
     return text if there.all() else values.where(there, text, values.same("null", len(text)))
 
 
-def _json_assets(roles: dict[str, pa.Array], count: int) -> pa.Array:
+def _json_assets(roles: dict[str, pa.Array]) -> _Parts:
+    """Return pairs of role and href: a constant form where every item has every role."""
+    begins = {name: f'[{orjson.dumps(name).decode()},"' for name in sorted(roles)}
+    if not any(roles[name].null_count for name in roles):
+        pairs: _Parts = []
+        for name, begin in begins.items():
+            pairs += ["," if pairs else "", begin, roles[name], '"]']
+        return ["[", *pairs, "]"]
     # A comma before each: with nulls to skip, Arrow loses the rows that have nothing else.
-    pairs = [
-        pc.fill_null(values.joined(f',[{orjson.dumps(name).decode()},"', roles[name], '"]'), "")
-        for name in sorted(roles)
+    columns = [
+        pc.fill_null(values.joined(f",{begin}", roles[name], '"]'), "")
+        for name, begin in begins.items()
     ]
-    if not pairs:
-        return values.same("[]", count)
-    return values.joined("[", pc.utf8_slice_codeunits(values.joined(*pairs), 1), "]")
+    return ["[", pc.utf8_slice_codeunits(values.joined(*columns), 1), "]"]

@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake.archives import sentinel2 as dialect
-from geosr_lake.archives.bulk import values
-from geosr_lake.archives.bulk.facts import FactColumns, iso_days, version_key
+from geosr_lake.archives.bulk import texts, values
+from geosr_lake.archives.bulk.facts import FactColumns, version_key
 from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.sensors import sentinel2
@@ -23,14 +23,14 @@ NUMBERS = (
     *dialect.spellings("snow_ice_percentage"),
 )
 FLAGS = ("sentinel:valid_cloud_cover", "earthsearch:boa_offset_applied")
+ROLES_OF = ()
 GRID_KEYS = tuple(key for role in ("B02", "B04", "B08") for key in dialect.asset_keys(role))
 
-_UNIT = values.whole(r"S2(?P<unit>[A-D])_.+")
 _LONG_ID = values.whole(sentinel2.PRODUCT_ID.pattern)
 _SHORT_ID = r"^S2[A-D]_(?P<tile>\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z]{2})_\d{8}_\d+_L2A$"
 _STRIP = values.whole(sentinel2.DATASTRIP_ID.pattern)
 _MAX_ZONE = 100
-_ANOTHER_LEVEL = r"L1[ABC]"
+_ANOTHER_LEVEL = "L1"
 _US_A_ZONE = 24 * 60 * 1_000_000
 """Local solar time changes by 24 minutes from one UTM zone to the next."""
 
@@ -38,21 +38,22 @@ _US_A_ZONE = 24 * 60 * 1_000_000
 def recognises(frame: Frame) -> Mask:
     """Tell which items are named as Planetary Computer (as ESA) or Earth Search name them."""
     ids = frame.item_id
-    return values.matches(ids, _LONG_ID) | values.matches(ids, _SHORT_ID)
+    found = values.matches(ids, _LONG_ID)
+    return found if found.all() else found | values.matches(ids, _SHORT_ID)
 
 
 def read(frame: Frame) -> FactColumns:
     """Return what the items say."""
     count = len(frame)
     _check_level(frame)
-    unit = pc.struct_field(pc.extract_regex(frame.item_id, _UNIT), "unit")
-    platform = values.joined("sentinel-2", pc.utf8_lower(unit))
+    unit = pc.utf8_lower(pc.utf8_slice_codeunits(frame.item_id, 2, 3))
+    platform = values.joined("sentinel-2", unit)
     tile = _tile(frame)
     strip, strip_us = _strip(frame)
     time_us, has_time = frame.moment("datetime")
     frame.need(has_time)
     has_strip = values.valid(strip)
-    day = iso_days(_solar_us(np.where(has_strip, strip_us, time_us), tile))
+    day = texts.iso_days(_solar_us(np.where(has_strip, strip_us, time_us), tile))
     baseline = frame.text(*dialect.spellings("processing_baseline"), "processing:version")
     frame.need(values.matches(baseline, values.whole(r"\d{2}\.\d{2}")))
     generated = frame.stamp(*dialect.spellings("generation_time"))
@@ -98,23 +99,25 @@ def _check_level(frame: Frame) -> None:
     frame.need(~values.valid(kind) | values.mask(pc.equal(kind, dialect.PRODUCT)))
     names = [frame.text(*dialect.spellings(name)) for name in _NAMES]
     for name in (frame.item_id, *names):
-        frame.need(~values.matches(name, _ANOTHER_LEVEL))
+        frame.need(~values.mask(pc.match_substring(name, _ANOTHER_LEVEL)))
     frame.need(~frame.begins("landsat", "platform"))
 
 
 def _tile(frame: Frame) -> pa.Array:
     """Return the tile of the id; what the properties say must be the same in plain letters."""
     ids = frame.item_id
-    named = pc.coalesce(
-        pc.struct_field(pc.extract_regex(ids, _LONG_ID), "tile"),
-        pc.struct_field(pc.extract_regex(ids, _SHORT_ID), "tile"),
-    )
+    named = pc.struct_field(pc.extract_regex(ids, _LONG_ID), "tile")
+    if named.null_count:
+        short = pc.struct_field(pc.extract_regex(ids, _SHORT_ID), "tile")
+        named = pc.coalesce(named, short)
     tile = values.each_distinct(named, sentinel2.parse_tile)
     frame.need(values.valid(tile))
     for stated in (frame.text(*dialect.spellings("mgrs_tile")), frame.text("grid:code")):
         plain = values.each_distinct(stated, sentinel2.parse_tile)
         frame.need(~values.valid(plain) | values.mask(pc.equal(plain, tile)))
     zone, has_zone = frame.number("mgrs:utm_zone")
+    if not has_zone.any():
+        return tile
     frame.need(np.abs(zone) < _MAX_ZONE)
     zone = np.where(frame.ok, zone, 0)
     band, square = frame.text("mgrs:latitude_band"), frame.text("mgrs:grid_square")

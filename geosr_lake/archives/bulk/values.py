@@ -87,32 +87,36 @@ _PLAIN_TYPES: dict[pa.DataType, set[type]] = {
     pa.float64(): {float, int},
     pa.bool_(): {bool},
 }
-_EXACT = 2**53
-"""Beyond it not every integer is a double."""
 
 
 def of_python(found: Sequence[Any], kind: pa.DataType, ok: Mask) -> pa.Array:
-    """Return values of Python as a column; of what does not fit, the mark `ok` is cleared.
+    """Return values of Python as a column; of what does not fit, the mark `ok` is cleared."""
+    column = _converted(found, kind)
+    if column is None:
+        each = [_converted([value], kind) for value in found]
+        ok &= np.array([one is not None for one in each], bool)
+        column = pa.concat_arrays([pa.nulls(1, kind) if one is None else one for one in each])
+    return column
 
-    Arrow alone would take truth values for numbers.
-    """
+
+def _converted(found: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
+    """Return values as a column, None if one does not fit: Arrow takes truth values for numbers."""
     if not _fit(found, kind):
-        fits = np.fromiter((_fit([value], kind) for value in found), bool, len(found))
-        ok &= fits
-        found = [value if fit else None for value, fit in zip(found, fits.tolist(), strict=True)]
-    return pa.array(found, kind)
+        return None
+    try:
+        return pa.array(found, kind)
+    except pa.ArrowInvalid:  # an integer that is no double
+        return None
 
 
 def _fit(found: Sequence[Any], kind: pa.DataType) -> bool:
     types = set(map(type, found)) - {type(None)}
-    if pa.types.is_list(kind):
-        if not types <= {list}:
-            return False
-        inner = list(chain.from_iterable(filter(None, found)))
-        return type(None) not in set(map(type, inner)) and _fit(inner, kind.value_type)
-    return types <= _PLAIN_TYPES[kind] and (
-        int not in types or all(abs(one) <= _EXACT for one in found if type(one) is int)
-    )
+    if not pa.types.is_list(kind):
+        return types <= _PLAIN_TYPES[kind]
+    if not types <= {list}:
+        return False
+    inner = list(chain.from_iterable(filter(None, found)))
+    return type(None) not in set(map(type, inner)) and _fit(inner, kind.value_type)
 
 
 def parse_times(texts: pa.Array) -> tuple[NDArray[np.int64], Mask]:
@@ -121,8 +125,11 @@ def parse_times(texts: pa.Array) -> tuple[NDArray[np.int64], Mask]:
     if not sound.any():
         return np.zeros(len(texts), np.int64), sound
     # Digits beyond microseconds are cut off.
-    core = pc.utf8_slice_codeunits(pc.replace_substring_regex(texts, _ZONE, ""), 0, 26)
-    core = only(sound, core)
+    if (mask(pc.ends_with(texts, "Z")) | ~sound).all():
+        core = pc.utf8_slice_codeunits(texts, 0, -1)
+    else:
+        core = pc.replace_substring_regex(texts, _ZONE, "")
+    core = only(sound, pc.utf8_slice_codeunits(core, 0, 26))
     try:
         moments = core.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:  # the 30th of February somewhere
@@ -149,19 +156,9 @@ def timestamps(us: NDArray[np.int64]) -> pa.Array:
     return pa.array(us, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
 
 
-def format_times(us: NDArray[np.int64], form: str) -> pa.Array:
-    """Return times as texts; ``%S`` comes with six digits of the second's fraction."""
-    return pc.strftime(pa.array(us, pa.int64()).cast(pa.timestamp("us")), format=form)
-
-
 def json_numbers(numbers: NDArray[Any]) -> pa.Array:
     """Return each number as orjson writes it; null for NaN."""
     if len(numbers) == 0:
         return pa.array([], pa.string())
     text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
     return pc.split_pattern(pa.array([text[1:-1].decode()]), ",").flatten()
-
-
-def json_texts(array: pa.Array) -> pa.Array:
-    """Return texts that need no escape in quotation marks, ``null`` where there is none."""
-    return pc.fill_null(joined('"', array, '"'), "null")
