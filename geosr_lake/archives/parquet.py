@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from geosr_lake.archives.record import Record, broken, unwrapped
 
-BATCH_ROWS = 1024
+BATCH_ROWS = 4096
 HELD_ROWS = 512
 """Rows that are held as Python objects at once."""
 _NO_VALUE = (OverflowError, ValueError, pa.ArrowException)

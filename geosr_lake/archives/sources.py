@@ -51,9 +51,9 @@ MAX_PAGE_BYTES = 64 * 2**20
 """Longest JSON file with a feature collection."""
 UNIT_BYTES = 32 * 2**20
 READ_AHEAD_BYTES = 2**18
-UNIT_ROWS = 4096
-UNITS_A_ROW_GROUP = 4
-"""A row group is decoded whole for each of its units."""
+UNIT_ROWS = 8192
+UNITS_A_FILE = 4
+"""Row groups are cut only where a file has fewer: to read a part of one, all before is decoded."""
 _DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
 
 
@@ -158,9 +158,10 @@ def _units(file: Path) -> Iterator[Unit]:
         except _DAMAGED:
             yield Unit(path, kind)  # reading it says what is wrong
             return
+        units_a_group = -(-UNITS_A_FILE // max(1, footer.num_row_groups))
         for group in range(footer.num_row_groups):
             rows = footer.row_group(group).num_rows
-            step = max(UNIT_ROWS, -(-rows // UNITS_A_ROW_GROUP))
+            step = max(UNIT_ROWS, -(-rows // units_a_group))
             for start in range(0, rows, step):
                 yield Unit(path, kind, group, start, min(start + step, rows))
         return

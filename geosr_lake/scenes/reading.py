@@ -22,7 +22,7 @@ from geosr_lake.lake.ledger import arrow_schema
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-BATCH_RECORDS = 1024
+BATCH_RECORDS = 2048
 BATCH_BYTES = 32 * 2**20
 SLICE_UNITS = 64
 RUN_COLUMNS = ("source_file", "run_id", "ingested_at")

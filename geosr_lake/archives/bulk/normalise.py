@@ -29,15 +29,24 @@ def normalise_texts(
     plain = np.asarray(at, dtype=np.int64)[plain]
     rest = np.setdiff1d(np.arange(len(offered)), plain)
     records = [_record(offered[i]) for i in rest]
-    return _both((batch, plain), (normalise(records, schema, folder=folder), rest))
+    return _with_rest((batch, plain), records, rest, folder)
 
 
 def normalise_rows(rows: Rows, schema: pa.Schema, *, folder: str) -> list[Numbered]:
     """Return one row for each row of a columnar file, in batches, as `normalise_texts` does."""
     batch, plain = plain_rows(rows, schema)
     rest = np.setdiff1d(np.arange(len(rows)), plain)
-    records = list(rows.records(rest.tolist()))
-    return _both((batch, plain), (normalise(records, schema, folder=folder), rest))
+    return _with_rest((batch, plain), list(rows.records(rest.tolist())), rest, folder)
+
+
+def _with_rest(
+    plain: Numbered, records: Sequence[Record], numbers: NDArray[np.int64], folder: str
+) -> list[Numbered]:
+    """Return the plain rows and those of the records, where there are any."""
+    found = [plain] if len(plain[1]) else []
+    if records:
+        found.append((normalise(records, plain[0].schema, folder=folder), numbers))
+    return found
 
 
 def plain_texts(texts: Sequence[bytes], schema: pa.Schema) -> Numbered:
@@ -53,10 +62,6 @@ def plain_rows(rows: Rows, schema: pa.Schema) -> Numbered:
     if frame is None:
         return pa.RecordBatch.from_pylist([], schema=schema), np.zeros(0, np.int64)
     return rows_of(frame, schema)
-
-
-def _both(*found: Numbered) -> list[Numbered]:
-    return [(batch, numbers) for batch, numbers in found if len(numbers)]
 
 
 def _record(offered: bytes | Record) -> Record:
