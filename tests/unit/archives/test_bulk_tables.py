@@ -1,14 +1,29 @@
 """Rows of stac-geoparquet read in columns against the same rows read one by one."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import rustac
 import shapely
-from stac_items import FOLDER, columns, earth_search, landsat, linked, modis, naip, sentinel2
+import stac_geoparquet.arrow
+from stac_items import (
+    FOLDER,
+    columns,
+    earth_search,
+    landsat,
+    linked,
+    modis,
+    naip,
+    sentinel2,
+    write_lines,
+)
 
 from geosr_lake.archives import Rows, normalise, normalise_rows, plan_units, read_offered
 from geosr_lake.archives.bulk.normalise import plain_rows
@@ -199,3 +214,29 @@ def test_units_of_a_file_give_its_rows_once(
     ids = [row["item_id"] for row in found if row["records"] is None]
     assert ids == [item["id"] for item in items]
     assert sum(row["records"] for row in found if row["records"] is not None) == 30
+
+
+def written_by_stac_geoparquet(items: list[Any], path: Path) -> None:
+    lines = write_lines(path.with_suffix(".ndjson"), items)
+    stac_geoparquet.arrow.parse_stac_ndjson_to_parquet(str(lines), str(path))
+
+
+def written_by_rustac(items: list[Any], path: Path) -> None:
+    async def write() -> None:
+        await rustac.write(str(path), items)
+
+    asyncio.run(write())
+
+
+@pytest.mark.parametrize("write", [written_by_stac_geoparquet, written_by_rustac])
+@pytest.mark.parametrize("item", PLAIN, ids=lambda item: item["id"])
+def test_files_of_every_writer(
+    tmp_path: Path, write: Callable[[list[Any], Path], None], item: Any
+) -> None:
+    path = tmp_path / "a.parquet"
+    write([{**item, "bbox": [-107.0, 39.0, -102.0, 42.0]}] * 3, path)
+    (unit,) = plan_units([path])
+    (rows,) = read_offered(unit)
+    assert isinstance(rows, Rows)
+    assert check(rows.batch) == [0, 1, 2]
+    assert set(reference(rows)["outcome"].to_pylist()) == {"kept"}
