@@ -35,12 +35,12 @@ _NAMES = tuple(_PROPERTIES)
 _NOT_PLAIN = (orjson.JSONDecodeError, KeyError, TypeError, AttributeError)
 
 
-def read_lines(texts: Sequence[bytes]) -> tuple[Frame, NDArray[np.int64]]:
-    """Return the lines that can be read in columns, and their numbers among `texts`."""
+def read_lines(lines: Sequence[bytes]) -> tuple[Frame, NDArray[np.int64]]:
+    """Return the lines that can be read in columns, and their numbers among `lines`."""
     picked = _Picked()
-    numbers = [i for i, text in enumerate(texts) if picked.add(text)]
+    numbers = [i for i, line in enumerate(lines) if picked.add(line)]
     frame = picked.frame()
-    frame.need(depth.within([texts[i] for i in numbers], MAX_DEPTH))
+    frame.need(depth.within([lines[i] for i in numbers], MAX_DEPTH))
     return frame, np.asarray(numbers, dtype=np.int64)
 
 

@@ -86,7 +86,8 @@ def _can_be_held(column: pa.Array) -> bool:
 
 def _is_known(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return all(_is_known(field.type) for field in kind)
+        names = {field.name for field in kind}
+        return len(names) == kind.num_fields and all(_is_known(field.type) for field in kind)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _is_known(kind.value_type)
     return kind in _KNOWN
@@ -116,13 +117,14 @@ def _assets(column: pa.Array) -> dict[str, Assets] | None:
     if not pa.types.is_struct(column.type) or column.type.num_fields > MAX_ASSETS:
         return None
     assets = {}
-    for field in column.type:
+    for number, field in enumerate(column.type):
         if not pa.types.is_struct(field.type):
             return None
-        if field.type.get_field_index("href") < 0:
+        asset = pc.struct_field(column, [number])
+        href = _field(asset, "href")
+        if href is None:
             continue
-        asset = pc.struct_field(column, field.name)
-        href = _simple(pc.struct_field(asset, "href"))
+        href = _simple(href)
         if not pa.types.is_string(href.type):
             return None
         transform = _field(asset, TRANSFORM) if field.name in GRID_KEYS else None
@@ -137,7 +139,8 @@ def _assets(column: pa.Array) -> dict[str, Assets] | None:
 
 
 def _field(structs: pa.Array, name: str) -> pa.Array | None:
-    return pc.struct_field(structs, name) if structs.type.get_field_index(name) >= 0 else None
+    number = structs.type.get_field_index(name)  # a name with dots would be taken for a path
+    return pc.struct_field(structs, [number]) if number >= 0 else None
 
 
 def _are_numbers(kind: pa.DataType) -> bool:

@@ -142,6 +142,21 @@ def test_types_that_differ_by_file(
     assert len(check(changed(batch, name, column))) == plain
 
 
+@pytest.mark.parametrize("key", [".hdf", "[0]", "a.b", "", "ü"])
+def test_keys_of_assets_that_look_like_paths(key: str) -> None:
+    item = linked(modis())
+    item["assets"] = {"hdf": {"href": "https://h/1", "roles": ["x"]}, **item["assets"]}
+    item["assets"][key] = {"href": "https://h/2", "roles": ["data"]}
+    assert check(columns([item])) == [0]
+
+
+def test_two_fields_of_one_name() -> None:
+    batch = columns([linked(naip())])
+    image = batch["assets"].field("image")
+    twice = pa.StructArray.from_arrays([image, image], names=["image", "image"])
+    assert check(changed(batch, "assets", twice)) == []
+
+
 def test_two_columns_of_one_name() -> None:
     batch = columns(PLAIN)
     twice = pa.RecordBatch.from_arrays(
