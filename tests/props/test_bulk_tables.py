@@ -86,7 +86,7 @@ def batches(draw: st.DrawFn) -> pa.RecordBatch:
         what = draw(st.sampled_from(("drop", "make", "change", "change", "change")))
         if what == "drop":
             held.pop(name, None)
-        elif what == "make" or name not in held:
+        elif what == "make" or name not in held or pa.types.is_temporal(held[name].type):
             kind = draw(st.sampled_from(KINDS))
             held[name] = pa.array([odd(draw, kind) for _ in range(len(batch))], kind)
         else:

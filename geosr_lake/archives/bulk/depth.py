@@ -30,7 +30,7 @@ def within(texts: Sequence[bytes], limit: int) -> Mask:
 def _within(texts: Sequence[bytes], limit: int) -> Mask:
     block = b"\n".join(texts) + b"\n"
     if b"\\" in block:
-        block = block.replace(b"\\\\", b"").replace(b'\\"', b"")
+        block = _without_escapes(block)
     marks = np.frombuffer(block.translate(None, _DROPPED), np.uint8)
     # Strings hold no line break, so every line has an even number of quotation marks.
     quote = marks == ord('"')
@@ -42,3 +42,14 @@ def _within(texts: Sequence[bytes], limit: int) -> Mask:
         return np.zeros(len(texts), bool)
     starts = np.concatenate([[0], ends[:-1]])
     return np.asarray(np.maximum.reduceat(depth, starts) <= limit)
+
+
+def _without_escapes(block: bytes) -> bytes:
+    """Return JSON without escaped quotation marks."""
+    characters = np.frombuffer(block, np.uint8)
+    escapes = np.flatnonzero(characters == ord("\\"))
+    if (np.diff(escapes) == 1).any():  # one that escapes another
+        return block.replace(b"\\\\", b"").replace(b'\\"', b"")
+    blotted = characters.copy()
+    blotted[escapes + 1] = ord(" ")
+    return blotted.tobytes()

@@ -1,7 +1,7 @@
 """Frames in, rows of the table `items` out: `archives.normalise` for plain items."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -15,9 +15,10 @@ from geosr_lake.archives.bulk.dialects import DIALECTS
 from geosr_lake.archives.bulk.facts import FactColumns, Numbers
 from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
+from geosr_lake.archives.footprints import Footprint
 from geosr_lake.archives.item import MAX_ID_CHARACTERS
 from geosr_lake.archives.reasons import KEPT
-from geosr_lake.ids import ID_DIGITS
+from geosr_lake.ids import footprint_id
 
 _PLAIN_VERSION = r"^1\.[1-9][0-9]*\.[0-9]+$|^1\.0\.[0-9]+$"
 _Parts = list[pa.Array | str]
@@ -53,21 +54,37 @@ def _check_frames(frame: Frame) -> None:
     frame.need(values.matches(frame.version, _PLAIN_VERSION))
 
 
-def _footprints(
-    frame: Frame, facts: FactColumns
-) -> tuple[NDArray[np.object_], NDArray[np.float64], list[str]]:
-    """Return WKB, bounds and id of the footprints; items without a sound one are not plain."""
+class _Footprints(NamedTuple):
+    """WKB, bounds and id of footprints; of items without a sound one they mean nothing."""
+
+    wkb: pa.Array
+    boxes: NDArray[np.float64]
+    names: pa.Array
+
+
+def _footprints(frame: Frame, facts: FactColumns) -> _Footprints:
+    """Return the footprints; items without a sound one are not plain."""
     if facts.footprint is not None:
-        found = [facts.footprint.get(name) for name in facts.tile.to_pylist()]
-        frame.need(np.array([footprint is not None for footprint in found], dtype=bool))
-        wkb = np.array([f.wkb if f else b"" for f in found], dtype=object)
-        boxes = np.array([f.bounds if f else (0.0,) * 4 for f in found]).reshape(-1, 4)
-        return wkb, boxes, [f.footprint_id if f else "" for f in found]
+        return _footprints_of_tiles(frame, facts.tile, facts.footprint)
     frame.need(footprints.is_sound(frame.shapes))
     wkb, boxes = np.full(len(frame), b"", dtype=object), np.zeros((len(frame), 4))
     wkb[frame.ok], boxes[frame.ok] = footprints.encoded(frame.shapes[frame.ok])
-    names = ["ftp-" + hashlib.sha256(text).hexdigest()[:ID_DIGITS] for text in wkb]
-    return wkb, boxes, names
+    names = [footprint_id(text) for text in wkb]
+    return _Footprints(pa.array(wkb, pa.binary()), boxes, pa.array(names, pa.string()))
+
+
+def _footprints_of_tiles(
+    frame: Frame, tile: pa.Array, known: Mapping[str, Footprint]
+) -> _Footprints:
+    """Return the footprints that follow from the tiles, each looked up once."""
+    encoded = tile.dictionary_encode()
+    found = [known.get(name) for name in encoded.dictionary.to_pylist()]
+    index = encoded.indices.to_numpy()
+    frame.need(np.array([one is not None for one in found], bool)[index])
+    wkb = pa.array([one and one.wkb for one in found], pa.binary())
+    boxes = np.array([one.bounds if one else (0.0,) * 4 for one in found]).reshape(-1, 4)
+    names = pa.array([one and one.footprint_id for one in found], pa.string())
+    return _Footprints(wkb.take(encoded.indices), boxes[index], names.take(encoded.indices))
 
 
 def _rows(
@@ -75,7 +92,7 @@ def _rows(
 ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
     """Return the rows of the items that are still plain, and their numbers in the frame."""
     count = len(frame)
-    wkb, boxes, names = _footprints(frame, facts)
+    ground = _footprints(frame, facts)
     columns: dict[str, pa.Array] = {
         "archive": facts.archive,
         "collection": frame.collection,
@@ -97,14 +114,14 @@ def _rows(
         "transform": _lists(facts.transform),
         "processing_baseline": facts.processing_baseline,
         "dn_offset": facts.dn_offset,
-        "footprint_id": pa.array(names, pa.string()),
-        "footprint_wkb": pa.array(wkb, pa.binary()),
+        "footprint_id": ground.names,
+        "footprint_wkb": ground.wkb,
         "assets": _maps(facts.roles, count),
         "licence": facts.licence,
     }
     for i, side in enumerate(_BOX):
-        columns[side] = pa.array(np.ascontiguousarray(boxes[:, i]))
-    columns["content_hash"] = _content_hash(facts, columns, boxes)
+        columns[side] = pa.array(np.ascontiguousarray(ground.boxes[:, i]))
+    columns["content_hash"] = _content_hash(facts, columns, ground.boxes)
     filled = [
         columns[f.name].cast(f.type) if columns.get(f.name) is not None else pa.nulls(count, f.type)
         for f in schema
