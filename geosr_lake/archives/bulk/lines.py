@@ -85,11 +85,10 @@ class _Picked:
     def _add(self, doc: dict[str, Any]) -> bool:
         item_id, properties = doc["id"], doc["properties"]
         assets, links = doc.get("assets") or {}, doc.get("links")
-        keys = tuple(assets)
+        fields, keys = assets.values(), tuple(assets)
         kind = self._kinds.get(keys) or self._new_kind(keys)
         if kind is None or properties.get("deprecated") is not None:
             return False
-        fields = assets.values()
         hrefs = [asset.get("href") for asset in fields]
         if item_id.startswith(ROLES_OF):
             is_data = [_has_data(asset.get("roles")) for asset in fields]

@@ -34,7 +34,7 @@ def deepest(value: Any) -> int:
     return 1 + max(map(deepest, children), default=0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(JSON, max_size=5), st.integers(0, 6), st.booleans())
 def test_depth(docs: list[Any], limit: int, dense: bool) -> None:
     lines = [
