@@ -24,6 +24,8 @@ from geosr_lake.archives.record import MAX_DEPTH, MAX_ITEM_BYTES, unwrapped
 MAX_KEYS = 400
 """Distinct keys of assets in one frame; items with more are left to the reference."""
 
+NO_HREF = -1
+
 _NUMBERS = pa.list_(pa.float64())
 _PROPERTIES: dict[str, pa.DataType] = {
     **dict.fromkeys(TEXTS, pa.string()),
@@ -65,8 +67,9 @@ class _Picked:
         self._keys: set[str] = set()
         self._kinds: dict[tuple[str, ...], _Kind] = {}
         self._kind_of: list[int] = []
-        self._hrefs: list[Any] = []
-        self._is_data: list[bool] = []
+        self._hrefs: list[str] = []
+        self._href_sizes: list[int] = []
+        self._is_data = bytearray()
         self._grids: dict[str, list[Any]] = {key: [] for key in GRID_KEYS}
         self._links: list[str] = []
         self._links_until: list[int] = []
@@ -89,11 +92,11 @@ class _Picked:
         kind = self._kinds.get(keys) or self._new_kind(keys)
         if kind is None or properties.get("deprecated") is not None:
             return False
-        hrefs = [asset.get("href") for asset in fields]
+        hrefs, sizes = _one_after_the_other([asset.get("href") for asset in fields])
         if item_id.startswith(ROLES_OF):
-            is_data = [_has_data(asset.get("roles")) for asset in fields]
+            is_data = bytes(_has_data(asset.get("roles")) for asset in fields)
         else:
-            is_data = [False] * len(keys)
+            is_data = bytes(len(keys))
         grids = [(key, assets[key].get(TRANSFORM)) for key in kind.grids]
         own = [
             href
@@ -106,7 +109,8 @@ class _Picked:
         self._frames.append((doc.get("stac_version"), item_id, doc.get("collection")))
         self._properties.append(row)
         self._kind_of.append(kind.number)
-        self._hrefs += hrefs
+        self._hrefs.append(hrefs)
+        self._href_sizes += sizes
         self._is_data += is_data
         for key, transform in grids:
             if transform is not None:
@@ -155,26 +159,38 @@ class _Picked:
         """Return the assets by key, taken out of the flat lists."""
         kinds = np.asarray(self._kind_of, np.int64)
         sizes = np.array([len(keys) for keys in self._kinds], np.int64)[kinds]
-        fits = np.ones(len(self._hrefs), bool)
-        hrefs = texts.of_python(self._hrefs)
-        if hrefs is None:
-            hrefs = values.of_python(self._hrefs, pa.string(), fits)
-        ok[np.repeat(np.arange(len(ok)), sizes)[~fits]] = False
         starts = np.cumsum(sizes) - sizes
+        href_sizes = np.array([*self._href_sizes, NO_HREF], np.int32)
+        hrefs = texts.of_bytes("".join(self._hrefs).encode(), np.maximum(href_sizes, 0))
+        is_data = np.frombuffer(bytes(self._is_data) + b"\0", bool)
+        assets = {}
+        # The last of the flat lists is what items have that lack a key: nothing.
         index = {key: np.full(len(ok), -1, np.int64) for key in self._keys}
         for number, keys in enumerate(self._kinds):
             mine = np.flatnonzero(kinds == number)
             for position, key in enumerate(keys):
                 index[key][mine] = starts[mine] + position
-        is_data = np.array([*self._is_data, False])
-        assets = {}
         for key, at in index.items():
-            assets[key] = Assets(hrefs.take(pa.array(at, mask=at < 0)), is_data[at])
+            missing = href_sizes[at] == NO_HREF
+            assets[key] = Assets(hrefs.take(pa.array(at, mask=missing)), is_data[at])
         for key, grids in self._grids.items():
             if grids:
                 column = grids + [None] * (len(ok) - len(grids))
                 assets[key].transform = values.of_python(column, _NUMBERS, ok)
         return assets
+
+
+def _one_after_the_other(hrefs: list[Any]) -> tuple[str, list[int]]:
+    """Return links as one text, and the length of each; `NO_HREF` where there is none.
+
+    Raises:
+        TypeError: If one is no text, or not ASCII: that is not plain.
+    """
+    sizes = [NO_HREF if href is None else len(href) for href in hrefs]
+    whole = "".join(filter(None, hrefs))
+    if not whole.isascii():
+        raise TypeError("not ASCII")
+    return whole, sizes
 
 
 def _has_data(roles: Any) -> bool:

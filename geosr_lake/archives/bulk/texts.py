@@ -1,9 +1,7 @@
 """Columns of text looked at as the bytes that they are: faster than patterns where all is plain."""
 
 import string
-from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -95,17 +93,6 @@ def digests(column: pa.Array) -> list[str | None]:
         sha256(whole[start:end]).hexdigest() if is_there else None
         for start, end, is_there in zip(ends[:-1], ends[1:], there, strict=True)
     ]
-
-
-def of_python(found: Sequence[Any]) -> pa.Array | None:
-    """Return strings of Python as a column; None where one is no string, or not ASCII."""
-    try:
-        whole = "".join(found)
-    except TypeError:
-        return None
-    if not whole.isascii():
-        return None
-    return of_bytes(whole.encode(), np.fromiter(map(len, found), np.int32, len(found)))
 
 
 def of_bytes(data: bytes, sizes: NDArray[np.int32]) -> pa.Array:

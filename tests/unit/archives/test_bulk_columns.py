@@ -120,16 +120,6 @@ def test_digests_of_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "fits"),
-    [(["a", "", "bc"], True), ([], True), (["a", None], False), (["é"], False), ([1], False)],
-)
-def test_strings_as_a_column(found: list[Any], fits: bool) -> None:
-    column = texts.of_python(found)
-    assert (column is not None) == fits
-    assert column is None or column.to_pylist() == found
-
-
-@pytest.mark.parametrize(
     ("kind", "found", "fits"),
     [
         (pa.string(), ["a", None, 1, b"x", True, ["a"]], [1, 1, 0, 0, 0, 0]),
