@@ -11,8 +11,6 @@ _DROPPED = bytes(set(range(256)) - set(_KEPT))
 _STEP = np.zeros(256, np.int8)
 _STEP[list(b"{[")] = 1
 _STEP[list(b"}]")] = -1
-_TEXTS_AT_ONCE = 64
-"""About a megabyte of items: it stays in the processor's cache."""
 
 
 def within(texts: Sequence[bytes], limit: int) -> Mask:
@@ -20,14 +18,8 @@ def within(texts: Sequence[bytes], limit: int) -> Mask:
 
     Where that cannot be told, the answer is no.
     """
-    parts = [
-        _within(texts[start : start + _TEXTS_AT_ONCE], limit)
-        for start in range(0, len(texts), _TEXTS_AT_ONCE)
-    ]
-    return np.concatenate([np.zeros(0, bool), *parts])
-
-
-def _within(texts: Sequence[bytes], limit: int) -> Mask:
+    if not texts:
+        return np.zeros(0, bool)
     block = b"\n".join(texts) + b"\n"
     if b"\\" in block:
         block = _without_escapes(block)
