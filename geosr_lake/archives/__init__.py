@@ -7,15 +7,27 @@ into rows of the table `items`, one module a sensor knows its dialects. No Spark
 from geosr_lake.archives.bulk.normalise import normalise_texts
 from geosr_lake.archives.normalise import normalise
 from geosr_lake.archives.record import Record
-from geosr_lake.archives.sources import Unit, find_files, plan_units, read_texts, read_unit
+from geosr_lake.archives.sources import (
+    Survey,
+    Unit,
+    find_files,
+    first_records,
+    plan_units,
+    read_texts,
+    read_unit,
+    survey,
+)
 
 __all__ = [
     "Record",
+    "Survey",
     "Unit",
     "find_files",
+    "first_records",
     "normalise",
     "normalise_texts",
     "plan_units",
     "read_texts",
     "read_unit",
+    "survey",
 ]

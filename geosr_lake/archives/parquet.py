@@ -7,6 +7,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geosr_lake.archives.files import place_of
 from geosr_lake.archives.record import Record, broken, unwrapped
 
 BATCH_ROWS = 512
@@ -55,7 +56,8 @@ def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Reco
         pa.ArrowInvalid: If the file is damaged.
         OSError: If it cannot be read.
     """
-    file = pq.ParquetFile(path)
+    store, inside = place_of(path)
+    file = pq.ParquetFile(inside, filesystem=store)
     table = file.read_row_group(row_group, columns=wanted_columns(file))
     looks_like_items = {"id", "geometry", "assets"} <= set(table.column_names)
     at = start
