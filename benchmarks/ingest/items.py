@@ -87,29 +87,32 @@ def copy_of(of: Template, zones: int, days: int, shift_deg: float) -> bytes:
     return text.replace(b'"#GEOMETRY#"', geometry).replace(b'"#BBOX#"', bbox)
 
 
-def items(known: list[Template], count: int, seed: int = 1) -> Iterator[bytes]:
-    """Yield `count` lines: distinct items but for one in `ODD_EVERY` that came before, and one
-    that is broken."""
+def items(known: list[Template], count: int, *, odd: bool = True, seed: int = 1) -> Iterator[bytes]:
+    """Yield `count` lines: distinct items.
+
+    With `odd`, one in `ODD_EVERY` came before, and one in so many is broken. The peers read no
+    file with a line that is broken.
+    """
     rng = random.Random(seed)
     before = b""
     for i in range(count):
         turn, at = divmod(i, len(known))
         later, zone = divmod(turn, len(ZONES))
         line = copy_of(known[at], ZONES[zone], later * DAYS, round(rng.uniform(0, 1e-3), 6))
-        if i % ODD_EVERY == ODD_EVERY // 2:
+        if odd and i % ODD_EVERY == ODD_EVERY // 2:
             yield before
-        elif i % ODD_EVERY == ODD_EVERY // 3:
+        elif odd and i % ODD_EVERY == ODD_EVERY // 3:
             yield rng.choice([line[:-200], re.sub(rb'"coordinates":\[\[', b'"no":[[', line)])
         else:
             yield line
             before = line
 
 
-def write(source: Path, target: Path, count: int) -> int:
+def write(source: Path, target: Path, count: int, *, odd: bool = True) -> int:
     """Write `count` items as NDJSON and return the bytes."""
     known = templates(source)
     with target.open("wb") as file:
-        for line in items(known, count):
+        for line in items(known, count, odd=odd):
             file.write(line)
             file.write(b"\n")
     return target.stat().st_size

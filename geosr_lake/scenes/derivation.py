@@ -100,45 +100,51 @@ def _derive_groups(
 ) -> None:
     from pyspark.sql import functions as f
 
-    spark, root = lake.spark, lake.root
     groups = sendable(groups, number)
-    items = lake.live("items").where(f"tile IS NOT NULL AND {reach.condition()}")
-    narrow = items.select("group_key", "sensor", "tile", "identity", "outcome")
+    is_kept = f.col("outcome") == KEPT
+    items = lake.live("items")
+    near = items.where(f"tile IS NOT NULL AND {reach.condition()}")
+    narrow = near.select("group_key", "sensor", "tile", "identity", "outcome")
     inside = narrow.join(groups, "group_key", "left_semi")
-    with cached(inside) as members, cached(_shared(members)) as shared:
-        if withdraws:
-            left = alive(lake).where(reach.condition()).join(groups, "group_key", "left_semi")
-            scenes = _derived(left, number)
-        else:
-            kept = items.where(f.col("outcome") == KEPT).join(groups, "group_key", "left_semi")
+    kept = (alive(lake) if withdraws else items.where(is_kept)).where(reach.condition())
+    kept = kept.join(groups, "group_key", "left_semi")
+    with cached(inside) as members:
+        names = kept if withdraws else members.where(is_kept)
+        with cached(_shared(names)) as shared:
             scenes = _scenes(kept, shared)
-        tables.upsert(spark, root, "scenes", scenes, within=groups, where=reach.condition("t."))
+            where = reach.condition("t.")
+            tables.upsert(lake.spark, lake.root, "scenes", scenes, within=groups, where=where)
         # Of every group: the tile of one that lost its last item has to shrink too.
         with cached(members.select("sensor", "tile").distinct()) as changed:
-            is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
-            shown = (
-                lake.live("scenes")
-                .where(f"true{reach.in_tiles()}")
-                .join(f.broadcast(changed), ["sensor", "tile"], "left_semi")
-                .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
-                .select(*tiles.SCENE_COLUMNS)
-            )
-            extents = _mapped(shown, ["sensor", "tile"], "tiles", tiles.derive, number)
-            with cached(extents) as whole:
-                tables.upsert(spark, root, "tiles", whole, within=changed)
+            _derive_tiles(lake, changed, reach, number)
 
 
-def _shared(members: "DataFrame") -> "DataFrame":
+def _derive_tiles(lake: Lake, changed: "DataFrame", reach: _Reach, number: int) -> None:
+    from pyspark.sql import functions as f
+
+    is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
+    members = (
+        lake.live("scenes")
+        .where(f"true{reach.in_tiles()}")
+        .join(f.broadcast(changed), ["sensor", "tile"], "left_semi")
+        .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
+        .select(*tiles.SCENE_COLUMNS)
+    )
+    with cached(_mapped(members, ["sensor", "tile"], "tiles", tiles.derive, number)) as extents:
+        tables.upsert(lake.spark, lake.root, "tiles", extents, within=changed)
+
+
+def _shared(items: "DataFrame") -> "DataFrame":
     """Return the groups in which items share a scene, or one does not name its own."""
     from pyspark.sql import functions as f
 
-    kept = members.where(f.col("outcome") == KEPT).groupBy("group_key")
-    counted = kept.agg(f.count("*").alias("items"), f.collect_set("identity").alias("scenes"))
+    named = f.collect_set("identity").alias("scenes")
+    counted = items.groupBy("group_key").agg(f.count("*").alias("items"), named)
     return counted.where("items <> size(scenes)").select("group_key")
 
 
 def _scenes(items: "DataFrame", shared: "DataFrame") -> "DataFrame":
-    """Return the scenes of whole groups of kept items, none of them withdrawn.
+    """Return the scenes of whole groups of kept items that are not withdrawn.
 
     In most groups every item is a scene of its own: its row is the item's, where it lies. Only
     the items of `shared` groups are brought together.
