@@ -4,7 +4,7 @@ Ours is `geosr scenes ingest` as a user runs it: reading, quarantine, de-duplica
 and the commit to Delta. The peers turn a tenth of the items (without those that are broken, which
 they do not read) into GeoParquet, and no more. The floor is orjson, which parses every line and
 drops it. Peak memory is that of all processes of a run together; pages that processes share count
-for each.
+for each. Processor seconds are of the whole process, its start and that of the session too.
 
     python benchmarks/bench_ingest.py [--items 200000 50000] [--data ../shared/data] [--rounds 1]
         [--only "geosr scenes ingest"] [--keep FOLDER]
@@ -39,14 +39,28 @@ def child(name: str, file: Path) -> dict[str, Any]:
         asked = json.dumps([name, str(file), folder])
         words = [sys.executable, __file__, "--child", asked]
         started = subprocess.Popen(words, stdout=out, env=here)
-        watched, peak = psutil.Process(started.pid), 0
+        watched, peak, spent = psutil.Process(started.pid), 0, {}
         while started.poll() is None:
             peak = max(peak, tree_rss(watched))
+            spent |= cpu_seconds(watched)
             time.sleep(0.2)
         if started.returncode:
             sys.exit(f"{name} failed")
         out.seek(0)
-        return {**json.loads(out.read().splitlines()[-1]), "peak_gb": peak / 1e9}
+        return {**json.loads(out.read().splitlines()[-1]), "peak_gb": peak / 1e9,
+                "cpu_s": sum(spent.values())}  # fmt: skip
+
+
+def cpu_seconds(process: psutil.Process) -> dict[int, float]:
+    """Return what a process and all below it have had of the processors, by process id."""
+    spent = {}
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            times = one.cpu_times()
+        except psutil.Error:
+            continue
+        spent[one.pid] = times.user + times.system
+    return spent
 
 
 def table(title: str, file: Path, took: dict[str, list[dict[str, Any]]], base: str) -> None:
@@ -56,13 +70,14 @@ def table(title: str, file: Path, took: dict[str, list[dict[str, Any]]], base: s
         for name, dids in took.items()
     }
     print(f"\n{title} ({file.stat().st_size / 1e9:.2f} GB)\n")
-    print(f"| how | items | s | items/s | of {base} | peak GB | session start s |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"| how | items | s | items/s | of {base} | CPU s | peak GB | session start s |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, dids in took.items():
         seconds = statistics.median(did["seconds"] for did in dids)
         share = f"{rate[name] / rate[base]:.2f}" if base in rate else ""
         print(
             f"| {name} | {dids[0]['items']:,} | {seconds:.1f} | {rate[name]:,.0f} | {share} "
+            f"| {statistics.median(did['cpu_s'] for did in dids):.0f} "
             f"| {max(did['peak_gb'] for did in dids):.2f} | {dids[-1]['start_s']:.0f} |",
             flush=True,
         )
