@@ -168,7 +168,9 @@ def absolute(href: str, folder: str) -> str:
     """
     if _SCHEME.match(href) or href.startswith("/"):
         return href
-    return os.path.normpath(os.path.join(folder, href))  # noqa: PTH118 - hrefs are not paths
+    scheme, slashes, start = folder.rpartition("://")
+    inside = os.path.normpath(os.path.join(start, href))  # noqa: PTH118 - hrefs are not paths
+    return scheme + slashes + inside
 
 
 def _links(links: Any) -> Iterator[tuple[str, str]]:

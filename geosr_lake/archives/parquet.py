@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from geosr_lake.archives.files import place_of
 from geosr_lake.archives.record import Record, broken, unwrapped
 
 BATCH_ROWS = 4096
@@ -90,7 +91,8 @@ def read_rows(path: str, row_group: int, start: int, stop: int) -> Iterator[Rows
         pa.ArrowInvalid: If the file is damaged.
         OSError: If it cannot be read.
     """
-    file = pq.ParquetFile(path)
+    store, inside = place_of(path)
+    file = pq.ParquetFile(inside, filesystem=store)
     columns, where = wanted_columns(file), f"part {row_group} of {path}"
     at = 0
     # Threads are the tasks' business: several units are read at once.

@@ -1,22 +1,23 @@
-"""Sources: files and folders of items, cut into units of work that can be read anywhere.
+"""Sources: files, folders and patterns of items, cut into units that can be read anywhere.
 
-Read are stac-geoparquet, newline-delimited JSON (plain or gzip), and JSON files that hold an item
-or a feature collection. What cannot be read becomes a record with a problem, not an error.
+They lie on this machine or in a bucket (`archives.files`). Read are stac-geoparquet,
+newline-delimited JSON (plain or gzip), and JSON files that hold an item or a feature collection.
+What cannot be read becomes a record with a problem, not an error.
 """
 
-import gzip
 import hashlib
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from geosr_lake.archives import parquet
+from geosr_lake.archives import files, parquet
 from geosr_lake.archives.parquet import Rows
 from geosr_lake.archives.record import (
     MAX_ITEM_BYTES,
@@ -50,7 +51,6 @@ SUFFIXES: dict[str, Format] = {
 MAX_PAGE_BYTES = 64 * 2**20
 """Longest JSON file with a feature collection."""
 UNIT_BYTES = 32 * 2**20
-READ_AHEAD_BYTES = 2**18
 UNIT_ROWS = 8192
 UNITS_A_FILE = 4
 """Row groups are cut only where a file has fewer: to read a part of one, all before is decoded."""
@@ -62,11 +62,12 @@ class Unit:
     """A part of a file that is read in one go.
 
     Attributes:
-        path: Absolute path of the file.
+        path: Absolute path of the file, or ``s3://bucket/key``.
         format: How it is read.
         part: Row group, for columnar files.
         start: First row of the row group, or first byte of the file.
         stop: One after the last; a line belongs to the unit in which it starts. 0: to the end.
+        most: Records that are read of it; 0: all.
     """
 
     path: str
@@ -74,87 +75,87 @@ class Unit:
     part: int = 0
     start: int = 0
     stop: int = 0
+    most: int = 0
 
     @property
     def folder(self) -> str:
         """Where relative hrefs of the file start."""
-        return str(Path(self.path).parent)
+        return self.path.rpartition("/")[0] or "/"
 
 
-def format_of(path: Path) -> Format | None:
+def format_of(name: str | Path) -> Format | None:
     """Return how a file is read, by its name; None for a file that is not."""
-    name = path.name.lower()
-    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+    ending = str(name).rpartition("/")[2].lower()
+    return next((kind for suffix, kind in SUFFIXES.items() if ending.endswith(suffix)), None)
 
 
-def find_files(sources: Iterable[str | Path], *, but: Path | None = None) -> list[Path]:
+def find_files(sources: Iterable[str | Path], *, but: str | Path | None = None) -> list[str]:
     """Return the files that `sources` name, folders searched to any depth, each once, sorted.
 
     Passed over are files in a folder that are of another kind, names that begin with a dot or an
     underscore, as writers use them for what is not finished, and Delta tables.
 
     Args:
-        sources: Files and folders.
+        sources: Files, folders and patterns (`*`, `**`, `?`), on this machine or as
+            ``s3://bucket/...``.
         but: A folder that is passed over where it lies in one of `sources`: the lake itself.
 
     Raises:
         UsageError: If a source does not exist, is a file of another kind, or a folder without any.
+        EnvironmentProblemError: If an object store does not answer.
     """
-    found: set[Path] = set()
+    found: set[str] = set()
     for source in sources:
-        path = Path(source).absolute()
-        if path.is_dir():
-            inside = list(_files_below(path, but))
-            if not inside:
-                raise UsageError(
-                    "This folder holds no file of items",
-                    where=str(path),
-                    next_step=f"Read are files that end with {', '.join(SUFFIXES)}.",
-                )
-            found.update(inside)
-        elif not path.is_file():
-            raise UsageError(
-                "There is no such file or folder",
-                where=str(source),
-                next_step="Name files or folders of this machine: nothing is downloaded.",
-            )
-        elif format_of(path) is None:
-            raise UsageError(
-                "This is no file of items",
-                where=str(path),
-                next_step=f"Read are files that end with {', '.join(SUFFIXES)}.",
-            )
-        else:
-            found.add(path)
+        found.update(_files_of(str(source), None if but is None else str(but)))
     if not found:
         raise UsageError("No source was named", next_step="Name a file or folder of STAC items.")
     return sorted(found)
 
 
-def _files_below(root: Path, but: Path | None) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        here = Path(folder)
-        if here == but or "_delta_log" in folders:
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        for name in names:
-            path = here / name
-            if not name.startswith((".", "_")) and format_of(path) and path.is_file():
-                yield path
+def _files_of(source: str, but: str | None) -> list[str]:
+    """Return the files of one source; at least one."""
+    if Path(source).exists() or not files.is_pattern(source):
+        named = [source]
+    elif not (named := files.matching(source)):
+        raise UsageError("No file matches this pattern", where=source)
+    found = [file for name in named for file in _inside(name, but)]
+    kept = [file for file in found if format_of(file) is not None]
+    if not kept:
+        raise UsageError(
+            "This is no file of items" if found == named else "This holds no file of items",
+            where=source,
+            next_step=f"Read are files that end with {', '.join(SUFFIXES)}.",
+        )
+    return kept
 
 
-def plan_units(files: Sequence[Path]) -> list[Unit]:
-    """Return the units of `files`, cut so that the cores share large files."""
-    return [unit for file in files for unit in _units(file)]
+def _inside(name: str, but: str | None) -> list[str]:
+    """Return a file, or the files below a folder."""
+    if files.is_url(name):
+        if inside := list(files.below(name, but=but)):
+            return inside
+    elif (path := Path(name).absolute()).is_dir():
+        return list(files.below(str(path), but=but))
+    elif path.is_file():
+        return [str(path)]
+    raise UsageError(
+        "There is no such file or folder",
+        where=name,
+        next_step="Name files or folders of this machine, or s3://BUCKET/PREFIX: nothing else is "
+        "opened.",
+    )
 
 
-def _units(file: Path) -> Iterator[Unit]:
-    kind = format_of(file) or "json"
-    path = str(file)
+def plan_units(found: Sequence[str | Path]) -> list[Unit]:
+    """Return the units of files, cut so that the cores share large files."""
+    return [unit for file in found for unit in _units(str(file))]
+
+
+def _units(path: str) -> Iterator[Unit]:
+    kind = format_of(path) or "json"
     if kind == "parquet":
         try:
-            footer = pq.read_metadata(file)
+            footer = footer_of(path)
         except _DAMAGED:
             yield Unit(path, kind)  # reading it says what is wrong
             return
@@ -165,12 +166,63 @@ def _units(file: Path) -> Iterator[Unit]:
             for start in range(0, rows, step):
                 yield Unit(path, kind, group, start, min(start + step, rows))
         return
-    size = file.stat().st_size
-    if kind == "lines" and not path.lower().endswith(".gz") and size > UNIT_BYTES:
-        for start in range(0, size, UNIT_BYTES):
-            yield Unit(path, kind, start=start, stop=min(start + UNIT_BYTES, size))
-        return
+    if kind == "lines" and not path.lower().endswith(".gz"):
+        size = files.size_of(path)
+        if size > UNIT_BYTES:
+            for start in range(0, size, UNIT_BYTES):
+                yield Unit(path, kind, start=start, stop=min(start + UNIT_BYTES, size))
+            return
     yield Unit(path, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What can be told of a file without reading it.
+
+    Attributes:
+        path: Its path, or ``s3://bucket/key``.
+        format: How it is read.
+        bytes: Its size as it lies there.
+        items: Rows by the footer of a columnar file; None where nothing tells.
+    """
+
+    path: str
+    format: Format
+    bytes: int
+    items: int | None
+
+
+def survey(path: str) -> Survey:
+    """Return what can be told of a file without reading it; a damaged footer tells nothing."""
+    kind, items = format_of(path) or "json", None
+    if kind == "parquet":
+        with suppress(*_DAMAGED):
+            items = footer_of(path).num_rows
+    return Survey(path, kind, files.size_of(path), items)
+
+
+def footer_of(path: str) -> pq.FileMetaData:
+    """Return the footer of a columnar file."""
+    store, inside = files.place_of(path)
+    return pq.read_metadata(inside, filesystem=store)
+
+
+def first_records(units: Iterable[Unit], most: int) -> Iterator[Unit]:
+    """Yield the units, or parts of them, that hold the first `most` records.
+
+    What columnar files hold stands in their footers; of others, as much is read as is asked for.
+    """
+    left = most
+    for unit in units:
+        if left <= 0:
+            return
+        if unit.format == "parquet" and unit.stop:
+            number = min(left, unit.stop - unit.start)
+            yield replace(unit, stop=unit.start + number)
+        else:
+            number = sum(1 for _ in islice(read_offered(unit), left))
+            yield replace(unit, most=left)
+        left -= number
 
 
 def read_unit(unit: Unit) -> Iterator[Record]:
@@ -188,31 +240,31 @@ def read_unit(unit: Unit) -> Iterator[Record]:
 def read_offered(unit: Unit) -> Iterator[Offered]:
     """Yield what `read_unit` does, but texts of JSON and rows of columnar files as they stand."""
     try:
-        if unit.format == "parquet":
-            yield from parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
-        elif unit.format == "lines":
-            yield from _read_lines(unit)
-        else:
-            with _opened(unit.path) as file:
-                text = file.read(MAX_PAGE_BYTES + 1)
-            yield from split_page(text.removeprefix(_BOM), MAX_PAGE_BYTES)
+        yield from islice(_offered(unit), unit.most or None)
     except _DAMAGED as error:
+        files.check_there(unit.path)
         where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
         yield broken(where.encode(), "file_unreadable")
+
+
+def _offered(unit: Unit) -> Iterator[Offered]:
+    if unit.format == "parquet":
+        return parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
+    return _read_lines(unit) if unit.format == "lines" else _read_page(unit)
 
 
 _BOM = b"\xef\xbb\xbf"
 
 
-def _opened(path: str) -> IO[bytes]:
-    if path.lower().endswith(".gz"):
-        return cast("IO[bytes]", gzip.open(path))
-    return Path(path).open("rb", buffering=READ_AHEAD_BYTES)
+def _read_page(unit: Unit) -> Iterator[bytes | Record]:
+    with files.opened(unit.path) as file:
+        text = file.read(MAX_PAGE_BYTES + 1)
+    yield from split_page(text.removeprefix(_BOM), MAX_PAGE_BYTES)
 
 
 def _read_lines(unit: Unit) -> Iterator[bytes | Record]:
     """Yield the lines that start in the unit but blank ones; a record for one that is too long."""
-    with _opened(unit.path) as file:
+    with files.opened(unit.path) as file:
         if unit.start:
             # The line over the border belongs to the unit before, a line right after it to this.
             file.seek(unit.start - 1)

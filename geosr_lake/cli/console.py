@@ -4,6 +4,7 @@ import dataclasses
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from rich.table import Table
 from geosr_lake.errors import EnvironmentProblemError, GeoSRError
 
 INTERRUPTED = 130
+NOTE_EVERY_S = 10.0
+"""Where stderr is no terminal: seconds between two lines that say how far a step is."""
 WIDEST = 1000
 """Characters that a line of a table may have where no terminal bounds it."""
 
@@ -63,10 +66,13 @@ class Bar:
 
     progress: Progress
     task: TaskID | None = None
+    label: str = ""
+    noted_at: float = 0.0
 
     def start(self, label: str, total: int | None = None) -> None:
         """Begin a step; the step before counts as done."""
         self._finish()
+        self.label, self.noted_at = label, time.monotonic()
         if err.is_terminal:
             self.task = self.progress.add_task(escape(label), total=total)
         else:
@@ -76,6 +82,14 @@ class Bar:
         """Move the bar."""
         if self.task is not None:
             self.progress.advance(self.task, amount)
+
+    def note(self, text: str) -> None:
+        """Show words beside the bar; without a terminal, a line now and then."""
+        if self.task is not None:
+            self.progress.update(self.task, description=escape(f"{self.label}: {text}"))
+        elif not err.is_terminal and time.monotonic() - self.noted_at >= NOTE_EVERY_S:
+            say(f"  {text}")
+            self.noted_at = time.monotonic()
 
     def _finish(self) -> None:
         if self.task is not None:

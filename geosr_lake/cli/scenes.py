@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geosr_lake.scenes.accounts import FileCounts
     from geosr_lake.scenes.ingest import IngestSummary
     from geosr_lake.scenes.live import Wanted
+    from geosr_lake.scenes.selection import Selection
 
 app = typer.Typer(help="Read STAC items into the lake.", no_args_is_help=True)
 
@@ -37,17 +38,18 @@ def scenes() -> None:
     """Read STAC items into the lake."""
 
 
-def _file_row(counts: "FileCounts") -> list[str]:
-    return [Path(counts.path).name, *(f"{getattr(counts, name):,}" for name in _COUNTS)]
-
-
 def _show(summary: "IngestSummary") -> None:
+    names = (*_COUNTS, "left_out") if summary.left_out else _COUNTS
+
+    def row(name: str, counts: "FileCounts | IngestSummary") -> list[str]:
+        return [name, *(f"{getattr(counts, count):,}" for count in names)]
+
     shown = summary.files[:MAX_FILES_SHOWN]
-    rows = [_file_row(counts) for counts in shown]
+    rows = [row(Path(counts.path).name, counts) for counts in shown]
     if len(summary.files) > len(shown):
         rows.append([f"... and {len(summary.files) - len(shown):,} files more"])
-    rows.append(["in all", *(f"{getattr(summary, name):,}" for name in _COUNTS)])
-    print_rows(["file", *_COUNTS], rows, title="Items")
+    rows.append(row("in all", summary))
+    print_rows(["file", *(name.replace("_", " ") for name in names)], rows, title="Items")
     if summary.reasons:
         from geosr_lake.archives.reasons import REASONS
 
@@ -85,7 +87,8 @@ def ingest(
         list[str] | None,
         typer.Argument(
             metavar="[SOURCE]...",
-            help="Files or folders of STAC items: stac-geoparquet, NDJSON (plain or .gz), JSON.",
+            help="Files, folders or patterns of STAC items, on this machine or as s3://...: "
+            "stac-geoparquet, NDJSON (plain or .gz), JSON.",
         ),
     ] = None,
     api: Annotated[
@@ -104,12 +107,20 @@ def ingest(
     ] = None,
     datetime: Annotated[
         str | None,
-        typer.Option(help="With --api: first and last day, both included.", metavar="A/B"),
+        typer.Option(help="First and last day of the items, both included.", metavar="A/B"),
     ] = None,
     bbox: Annotated[
         str | None,
-        typer.Option(help="With --api: only items that meet this box.", metavar="W,S,E,N"),
+        typer.Option(help="Only items that meet this box.", metavar="W,S,E,N"),
     ] = None,
+    max_items: Annotated[
+        int | None,
+        typer.Option(help="Of files: read no more than the first N items.", metavar="N", min=1),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Of files: say what would be read, and read nothing."),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -130,7 +141,8 @@ def ingest(
     """Read the items of files and folders, or of an API; derive the scenes and tiles of the lake.
 
     The same items again change nothing. No item stops the run: one that is not kept stands in
-    the table `items` with its reason and the beginning of its text.
+    the table `items` with its reason and the beginning of its text. Items outside of --bbox or
+    --datetime are counted and left out.
 
     An API is asked day by day; a day is taken wholly or not at all, and the same command again goes
     on with the days that are missing. Hrefs are stored unsigned.
@@ -147,12 +159,24 @@ def ingest(
 
             if sources:
                 raise UsageError("Files and an API are not read in one run", where=sources[0])
+            if max_items is not None or dry_run:
+                raise UsageError(
+                    "An API is asked for whole days",
+                    where="--max-items" if max_items is not None else "--dry-run",
+                    next_step="Ask for fewer days, or a smaller --bbox.",
+                )
             wanted = live.wanted(
                 api, collection or [], datetime, bbox, rate=rate, workers=workers, again=again
             )
             _ingest_api(lake, wanted, wait, as_json=as_json)
         return
-    _ingest_files(sources or [], lake, wait, as_json=as_json)
+    asked = {"--datetime": datetime, "--bbox": bbox, "--max-items": max_items, "--lake": lake}
+    options = [str(w) for pair in asked.items() if pair[1] is not None for w in pair]
+    with exit_codes(shlex.join(["geosr", "scenes", "ingest", *(sources or []), *options])):
+        from geosr_lake.cli import files
+
+        selection = files.selected(datetime, bbox, max_items)
+        _ingest_files(sources or [], lake, wait, selection, dry_run=dry_run, as_json=as_json)
 
 
 def _ingest_api(lake: str, wanted: "Wanted", wait: float, *, as_json: bool) -> None:
@@ -173,24 +197,35 @@ def _ingest_api(lake: str, wanted: "Wanted", wait: float, *, as_json: bool) -> N
     summary.check()
 
 
-def _ingest_files(sources: list[str], lake: str, wait: float, *, as_json: bool) -> None:
-    again = shlex.join(["geosr", "scenes", "ingest", *sources, "--lake", lake])
-    with exit_codes(again):
-        from geosr_lake.archives import find_files
-        from geosr_lake.lake import Lake
-        from geosr_lake.scenes.ingest import ingest as ingest_scenes
+def _ingest_files(
+    sources: list[str],
+    lake: str,
+    wait: float,
+    selection: "Selection",
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from geosr_lake.archives import find_files, survey
+    from geosr_lake.cli import files
+    from geosr_lake.lake import Lake
+    from geosr_lake.lake.place import root_of
+    from geosr_lake.scenes.ingest import ingest_files
 
-        # Before the lake: a source mistyped makes none.
-        files = find_files(sources, but=Path(lake).absolute())
-        opened = Lake.create(lake, tell=say, wait_s=wait)
-        with progress_bar() as progress:
-            summary = ingest_scenes(opened, files, progress=progress)
-        report(
-            summary,
-            as_json=as_json,
-            show=lambda: _show(summary),
-            next_step=_next(summary.scenes_by_sensor.keys(), lake),
-        )
+    # Before the lake: a source mistyped makes none.
+    found = find_files(sources, but=str(root_of(lake)))
+    if dry_run:
+        files.show_surveys([survey(file) for file in found], as_json=as_json)
+        return
+    opened = Lake.create(lake, tell=say, wait_s=wait)
+    with progress_bar() as progress:
+        summary = ingest_files(opened, found, progress=progress, selection=selection)
+    report(
+        summary,
+        as_json=as_json,
+        show=lambda: _show(summary),
+        next_step=_next(summary.scenes_by_sensor.keys(), lake),
+    )
 
 
 @app.command()

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 CAME, GONE = 1, -1
 """Values of the column `change`."""
-_ACTIONS = (
-    "add struct<path string, dataChange boolean>, remove struct<path string, dataChange boolean>"
-)
-
 
 PAIRS_RESULT = 1
 """Goes up when the same scenes give other pairs than before: then all are found again."""
@@ -68,9 +64,7 @@ def made_from(
     return None if seen is None else int(seen)
 
 
-def between(
-    spark: "SparkSession", root: Root, table: str, since: int, until: int
-) -> dict[str, int] | None:
+def between(root: Root, table: str, since: int, until: int) -> dict[str, int] | None:
     """Return the files whose rows make up what changed between two versions: `CAME` or `GONE`.
 
     Compaction and clustering move rows and change none; their files do not count. A file that
@@ -81,17 +75,17 @@ def between(
     """
     if since > until:
         return None
-    log = tables.table_path(root, table)
-    commits = [f"{log}/_delta_log/{v:020}.json" for v in range(since + 1, until + 1)]
-    if not commits:
-        return {}
-    if (actions := _found(spark, commits, _ACTIONS, "json")) is None:
-        return None
     signs: Counter[str] = Counter()
-    for name, sign in (("add", CAME), ("remove", GONE)):
-        for row in actions.where(f"{name}.dataChange").select(f"{name}.path").collect():
-            signs[row["path"]] += sign
-    return {_place(log, path): sign for path, sign in signs.items() if sign}
+    for version in range(since + 1, until + 1):
+        if (actions := ledger.actions(root, table, version)) is None:
+            return None
+        for action in actions:
+            for name, sign in (("add", CAME), ("remove", GONE)):
+                of_file = action.get(name) or {}
+                if of_file.get("dataChange"):
+                    signs[of_file["path"]] += sign
+    where = tables.table_path(root, table)
+    return {_place(where, path): sign for path, sign in signs.items() if sign}
 
 
 def rows_between(
@@ -124,7 +118,7 @@ def rows_between(
     """
     from pyspark.sql import functions as f
 
-    if (files := between(spark, root, table, since, until)) is None:
+    if (files := between(root, table, since, until)) is None:
         return None
     wanted = [*columns, *along]
     schema = tables.schema(table)
@@ -132,7 +126,7 @@ def rows_between(
     rows = spark.createDataFrame([], f"{ddl}, change int")
     for sign in (CAME, GONE):
         if paths := [path for path, of in files.items() if of == sign]:
-            if (found := _found(spark, paths, ddl, "parquet")) is None:
+            if (found := _found(spark, paths, ddl)) is None:
                 return None
             rows = rows.unionAll(found.withColumn("change", f.lit(sign)))
     return (
@@ -143,12 +137,12 @@ def rows_between(
     )
 
 
-def _found(spark: "SparkSession", paths: list[str], ddl: str, kind: str) -> "DataFrame | None":
+def _found(spark: "SparkSession", paths: list[str], ddl: str) -> "DataFrame | None":
     """Return what is in some files; None if one of them is no longer there."""
     from pyspark.errors import AnalysisException
 
     try:
-        return spark.read.schema(ddl).format(kind).load(paths)
+        return spark.read.schema(ddl).parquet(*paths)
     except AnalysisException as error:
         if error.getCondition() != "PATH_NOT_FOUND":
             raise

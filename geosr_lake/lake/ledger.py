@@ -226,16 +226,24 @@ def same_rows(root: Root, table: str, since: int | None, until: int) -> bool:
     """
     if since is None:
         return False
-    log = place(root).files(*segments(table), "_delta_log")
     for version in range(since + 1, until + 1):
-        with log.open_input_stream(f"{version:020}.json") as stream:
-            lines = stream.read().decode().splitlines()
-        for line in lines:
-            action = json.loads(line)
-            for kind in ("add", "remove"):
-                if action.get(kind, {}).get("dataChange"):
-                    return False
+        entry = actions(root, table, version)
+        if entry is None or any(
+            action.get(kind, {}).get("dataChange") for action in entry for kind in ("add", "remove")
+        ):
+            return False
     return True
+
+
+def actions(root: Root, table: str, version: int) -> list[dict[str, Any]] | None:
+    """Return what one version of `table` did, from Delta's log; None where its entry is gone."""
+    log = place(root).files(*segments(table), "_delta_log")
+    try:
+        with log.open_input_stream(f"{version:020}.json") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None
+    return [json.loads(line) for line in text.decode().splitlines()]
 
 
 def row_count(root: Root, table: str, version: int | None = None) -> int:

@@ -12,6 +12,9 @@ class Progress(Protocol):
     def advance(self, amount: int = 1) -> None:
         """Say that `amount` units of the step are done."""
 
+    def note(self, text: str) -> None:
+        """Say in words how far the step is."""
+
 
 class Silent:
     """A listener that says nothing."""
@@ -21,3 +24,6 @@ class Silent:
 
     def advance(self, amount: int = 1) -> None:
         """Ignore the units."""
+
+    def note(self, text: str) -> None:
+        """Ignore the words."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
 
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 ROWS = "rows"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MERGE: dict[str, Callable[[list[Any]], Any]] = {"count": sum, "sum": sum, "min": min, "max": max}
+_MERGE: dict[str, Callable[[list[Any]], Any]] = {
+    "count": sum,
+    "sum": sum,
+    "entries": sum,
+    "min": min,
+    "max": max,
+}
 _BOX = {"west": ("xmin", "min"), "south": ("ymin", "min"), "east": ("xmax", "max"),
         "north": ("ymax", "max")}  # fmt: skip
 
@@ -38,7 +45,8 @@ class Counted:
 
     Attributes:
         by: Columns whose values make the groups.
-        measures: Name -> (column, how): how is min, max, sum, or count (of values that are known).
+        measures: Name -> (column, how): how is min, max, sum, count (of values that are known), or
+            entries (of lists, in all).
     """
 
     by: tuple[str, ...]
@@ -57,7 +65,8 @@ COUNTED = {
         ("sensor",),
         {"first": ("t_start", "min"), "last": ("t_end", "max")}
         | _BOX
-        | {"cloud_known": ("cloud_frac", "count"), "snow_known": ("snow_frac", "count")},
+        | {"cloud_known": ("cloud_frac", "count"), "snow_known": ("snow_frac", "count")}
+        | {"superseded": ("superseded", "entries")},
     ),
     "tiles": Counted(
         ("sensor",),
@@ -111,7 +120,12 @@ def count_file(files: FileSystem, path: str, counted: Counted) -> Groups:
     with files.open_input_file(path) as opened:
         file = pq.ParquetFile(opened, coerce_int96_timestamp_unit="us")
         present = set(file.schema_arrow.names)
-        rows = file.read(columns=[name for name in wanted if name in present])
+        lists = {column for column, how in counted.measures.values() if how == "entries"}
+        leaves = [_leaf(file, n) if n in lists else n for n in wanted if n in present]
+        rows = file.read(columns=leaves)
+    for name in lists & present:
+        at = rows.column_names.index(name)
+        rows = rows.set_column(at, name, pc.list_value_length(rows.column(name)))
     for name in wanted:
         if name not in present:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.float64()))
@@ -119,16 +133,23 @@ def count_file(files: FileSystem, path: str, counted: Counted) -> Groups:
         if pa.types.is_timestamp(rows.schema.field(name).type):
             micros = rows.column(name).cast(pa.timestamp("us")).cast(pa.int64())
             rows = rows.set_column(i, name, micros)
-    asked: list[Any] = [(column, how) for column, how in counted.measures.values()]
+    ways = {name: "sum" if how == "entries" else how for name, (_, how) in counted.measures.items()}
+    asked: list[Any] = [(column, ways[name]) for name, (column, _) in counted.measures.items()]
     grouped = rows.group_by(list(counted.by)).aggregate([*asked, ([], "count_all")])
     return [
         [
             [row[name] for name in counted.by],
             row["count_all"],
-            [row[f"{column}_{how}"] for column, how in counted.measures.values()],
+            [row[f"{column}_{ways[name]}"] for name, (column, _) in counted.measures.items()],
         ]
         for row in grouped.to_pylist()
     ]
+
+
+def _leaf(file: pq.ParquetFile, column: str) -> str:
+    """Return one leaf of a nested column: enough to tell how long its lists are."""
+    paths = [str(file.schema.column(i).path) for i in range(len(file.schema))]
+    return next(path for path in paths if path.startswith(f"{column}."))
 
 
 def merged(parts: Iterable[Groups], counted: Counted) -> list[dict[str, Any]]:
@@ -168,12 +189,16 @@ def _known(root: Root, table: str) -> dict[str, Groups]:
 
 def of_table(lake: "Lake", table: str) -> list[dict[str, Any]]:
     """Return the groups of a table at its pinned version; files without a row are read."""
-    version = lake.versions.get(table)
+    return of_version(lake.root, table, lake.versions.get(table))
+
+
+def of_version(root: Root, table: str, version: int | None) -> list[dict[str, Any]]:
+    """Return the groups of a version, committed or not; none of None."""
     if version is None:
         return []
-    counted, known = COUNTED[table], _known(lake.root, table)
-    lies = place(lake.root).files(*segments(table))
-    files = ledger.files_of(lake.root, table, version)
+    counted, known = COUNTED[table], _known(root, table)
+    lies = place(root).files(*segments(table))
+    files = ledger.files_of(root, table, version)
     parts = (known[f] if f in known else count_file(lies, f, counted) for f in files)
     return merged(parts, counted)
 

@@ -199,7 +199,9 @@ def upsert(
 
     Args:
         within: Distinct values of some columns of the table (say, groups that were derived
-            anew). Rows of the table with these values whose key `frame` lacks are deleted.
+            anew), to which all of `frame` belongs. Rows of the table with these values whose key
+            `frame` lacks are deleted; where the table has none, `frame` is appended, and no other
+            file is touched.
         where: As at `apply`; it also holds for the rows that stay as they are.
     """
     from pyspark.sql import functions as f
@@ -208,29 +210,47 @@ def upsert(
         append(spark, root, table, frame)
         return
     terms = contract(table)
-    path = table_path(root, table)
-    key = list(terms.key)
-    source, target = checked(frame, terms), spark.read.format("delta").load(path)
+    source = checked(frame, terms)
+    target = spark.read.format("delta").load(table_path(root, table))
     if where is not None:
         target = target.alias("t").where(where)
+    if within is not None:
+        target = target.join(within, within.columns, "left_semi").select(*terms.names)
+        if target.isEmpty():
+            if not source.isEmpty():
+                append(spark, root, table, source)
+            return
+    changes = _changes(source, target, terms, deleting=within is not None).persist()
+    try:
+        found = changes.agg(f.count("*"), f.count_if("_known")).collect()[0]
+        if found[1]:
+            apply(spark, root, table, changes.drop("_known"), where=where)
+        elif found[0]:  # rows that come only
+            append(spark, root, table, changes.select(*terms.names))
+    finally:
+        changes.unpersist()
+
+
+def _changes(
+    source: "DataFrame", target: "DataFrame", terms: Contract, *, deleting: bool
+) -> "DataFrame":
+    """Return the rows that differ, with `_deleted`, and `_known`: the key is in the target."""
+    from pyspark.sql import functions as f
+
+    match = " AND ".join(f"t.`{name}` = s.`{name}`" for name in terms.key)
     equal = " AND ".join(
         f"{_comparable('t', c.name, c.type)} <=> {_comparable('s', c.name, c.type)}"
         for c in terms.columns
     )
-    changes = (
-        source.alias("s")
-        .join(target.alias("t"), f.expr(equal), "left_anti")
-        .withColumn("_deleted", f.lit(False))
+    how = "full_outer" if deleting else "left"
+    both = source.alias("s").join(target.alias("t"), f.expr(match), how)
+    gone, known = (f.col(f"{side}.{terms.key[0]}") for side in ("s", "t"))
+    rows = (
+        f.when(gone.isNull(), f.col(f"t.{name}")).otherwise(f.col(f"s.{name}")).alias(name)
+        for name in terms.names
     )
-    if within is not None:
-        gone = target.join(within, within.columns, "left_semi").join(source, key, "left_anti")
-        changes = changes.unionByName(gone.select(*terms.names).withColumn("_deleted", f.lit(True)))
-    changes = changes.persist()
-    try:
-        if not changes.isEmpty():
-            apply(spark, root, table, changes, where=where)
-    finally:
-        changes.unpersist()
+    marks = (gone.isNull().alias("_deleted"), known.isNotNull().alias("_known"))
+    return both.where(f"NOT ({equal})").select(*rows, *marks)
 
 
 def apply(

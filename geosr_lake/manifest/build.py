@@ -164,7 +164,7 @@ def _outdated(lake: Lake, recipe: Recipe) -> bool:
     since = changes.made_from(lake.root, "pairs", "scenes", what, pairs)
     if since is None or scenes is None:
         return False
-    return changes.between(lake.spark, lake.root, "scenes", since, scenes) != {}
+    return changes.between(lake.root, "scenes", since, scenes) != {}
 
 
 def _draws(served: "DataFrame", found: "DataFrame") -> "DataFrame":

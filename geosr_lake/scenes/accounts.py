@@ -7,8 +7,11 @@ from geosr_lake.archives.reasons import KEPT, QUARANTINED, UNSUPPORTED, WITHDRAW
 from geosr_lake.errors import GeoSRError
 
 REPEATED = "repeated"
+LEFT_OUT = "left_out"
 READ = "read"
-STATUSES = (KEPT, REPEATED, UNSUPPORTED, QUARANTINED, WITHDRAWN)
+STATUSES = (KEPT, REPEATED, UNSUPPORTED, QUARANTINED, WITHDRAWN, LEFT_OUT)
+NOT_STORED = (REPEATED, LEFT_OUT, READ)
+"""Statuses of records that become no row of `items`; `READ` is none of a record."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class FileCounts:
         quarantined: New items with something wrong.
         reasons: Unsupported, quarantined and withdrawn items by reason.
         withdrawn: New items that are deprecated: they take out their older versions.
+        left_out: Items outside of the box or the days that were asked for; not stored.
     """
 
     path: str
@@ -34,6 +38,7 @@ class FileCounts:
     quarantined: int
     reasons: Mapping[str, int] = field(default_factory=dict)
     withdrawn: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def by_file(tallies: Iterable[Tally]) -> tuple[FileCounts, ...]:
     for tally in tallies:
         of_file = counts.setdefault(tally.path, dict.fromkeys((READ, *STATUSES), 0))
         of_file[tally.status] += tally.rows
-        if tally.status not in (KEPT, REPEATED, READ) and tally.reason:
+        if tally.status not in (KEPT, *NOT_STORED) and tally.reason:
             of_reason = reasons.setdefault(tally.path, {})
             of_reason[tally.reason] = of_reason.get(tally.reason, 0) + tally.rows
     files = tuple(
@@ -65,7 +70,7 @@ def by_file(tallies: Iterable[Tally]) -> tuple[FileCounts, ...]:
         for path in sorted(counts)
     )
     for of in files:
-        became = of.kept + of.repeated + of.unsupported + of.quarantined + of.withdrawn
+        became = sum(getattr(of, status) for status in STATUSES)
         _must_hold(of.read, became, "records read and records accounted for", of.path)
     return files
 

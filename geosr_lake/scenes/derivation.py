@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from geosr_lake.archives.reasons import KEPT, WITHDRAWN
-from geosr_lake.lake import Lake, changes, ledger, tables
+from geosr_lake.ids import SQL_DIGEST
+from geosr_lake.lake import Lake, changes, ledger, summary, tables
+from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.scenes import derive, tiles
 
@@ -30,6 +32,8 @@ GROUP_SPREAD_DAYS = 4
 lies more than a day away from its day is not kept."""
 MAX_TILES_NAMED = 1000
 """Tiles that a condition names so that files without them are not read."""
+MAX_KEYS_SENT = 500_000
+"""Keys that are sent to where the rows are; more than these are shuffled with the rows."""
 NAME = ("archive", "collection", "item_id")
 """What names an item, whatever version of it."""
 AGE = "substring(version_key, 4)"
@@ -69,70 +73,138 @@ def derive_pending(lake: Lake) -> int:
     """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
     from pyspark.sql import functions as f
 
+    if (fresh := pending(lake)) is None:
+        return 0
     counts = f.col("outcome").isin(KEPT, WITHDRAWN)
-    fresh = pending(lake).where(counts).select("group_key", "tile", "t_start", "outcome", *NAME)
-    live = lake.live("items")
-    with cached(fresh) as new:
-        named = new.where(f.col("outcome") == WITHDRAWN).select(*NAME).distinct()
-        rows = new.select("group_key", "tile", "t_start")
-        if not named.isEmpty():
-            # A withdrawal takes out every older version of an item, also one of another day.
-            others = live.where(counts).join(f.broadcast(named), list(NAME), "left_semi")
-            rows = rows.unionAll(others.select("group_key", "tile", "t_start"))
-        with cached(rows.select("group_key").distinct()) as groups:
-            if not (number := groups.count()):
-                return 0
-            reach = _reach(rows)
-            _derive_groups(lake, groups, reach, number)
+    rows = fresh.where(counts).select("group_key", "tile", "t_start")
+    withdraws = has_withdrawals(lake)
+    if withdraws:
+        # A withdrawal takes out every older version of an item, also one of another day.
+        named = fresh.where(f.col("outcome") == WITHDRAWN).select(*NAME).distinct()
+        others = lake.live("items").where(counts).join(f.broadcast(named), list(NAME), "left_semi")
+        rows = rows.unionAll(others.select("group_key", "tile", "t_start"))
+    spans = rows.groupBy("group_key").agg(
+        f.min("t_start").alias("first"),
+        f.max("t_start").alias("last"),
+        f.collect_set("tile").alias("tiles"),
+    )
+    with cached(spans) as known:
+        number, reach = _reach(known)
+        if number:
+            _derive_groups(lake, known.select("group_key"), reach, number, withdraws=withdraws)
     return number
 
 
-def _derive_groups(lake: Lake, groups: "DataFrame", reach: _Reach, number: int) -> None:
+def _derive_groups(
+    lake: Lake, groups: "DataFrame", reach: _Reach, number: int, *, withdraws: bool
+) -> None:
     from pyspark.sql import functions as f
 
-    spark, root = lake.spark, lake.root
-    near = alive(lake).where(reach.condition())
-    items = near.join(groups, "group_key", "left_semi").select(*derive.ITEM_COLUMNS)
-    with cached(_mapped(items, ["group_key"], "scenes", derive.derive, number)) as scenes:
-        where = reach.condition("t.")
-        tables.upsert(spark, root, "scenes", scenes, within=groups, where=where)
-    # Of every group: the tile of one that lost its last item has to shrink too.
-    in_groups = lake.live("items").where(reach.condition())
-    touched = (
-        in_groups.where("tile IS NOT NULL")
-        .join(groups, "group_key", "left_semi")
-        .select("sensor", "tile")
-        .distinct()
+    groups = sendable(groups, number)
+    is_kept = f.col("outcome") == KEPT
+    items = lake.live("items")
+    near = items.where(f"tile IS NOT NULL AND {reach.condition()}")
+    narrow = near.select("group_key", "sensor", "tile", "identity", "outcome")
+    inside = narrow.join(groups, "group_key", "left_semi")
+    kept = (alive(lake) if withdraws else items.where(is_kept)).where(reach.condition())
+    kept = kept.join(groups, "group_key", "left_semi")
+    with cached(inside) as members:
+        names = kept if withdraws else members.where(is_kept)
+        with cached(_shared(names)) as shared:
+            scenes = _scenes(kept, shared)
+            where = reach.condition("t.")
+            tables.upsert(lake.spark, lake.root, "scenes", scenes, within=groups, where=where)
+        # Of every group: the tile of one that lost its last item has to shrink too.
+        with cached(members.select("sensor", "tile").distinct()) as changed:
+            _derive_tiles(lake, changed, reach, number)
+
+
+def _derive_tiles(lake: Lake, changed: "DataFrame", reach: _Reach, number: int) -> None:
+    from pyspark.sql import functions as f
+
+    is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
+    members = (
+        lake.live("scenes")
+        .where(f"true{reach.in_tiles()}")
+        .join(f.broadcast(changed), ["sensor", "tile"], "left_semi")
+        .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
+        .select(*tiles.SCENE_COLUMNS)
     )
-    with cached(touched) as changed:
-        is_wide = f.col("xmax") - f.col("xmin") > f.lit(180.0)
-        members = (
-            lake.live("scenes")
-            .where(f"true{reach.in_tiles()}")
-            .join(f.broadcast(changed), ["sensor", "tile"], "left_semi")
-            .withColumn("footprint_wkb", f.when(is_wide, f.col("footprint_wkb")))
-            .select(*tiles.SCENE_COLUMNS)
+    with cached(_mapped(members, ["sensor", "tile"], "tiles", tiles.derive, number)) as extents:
+        tables.upsert(lake.spark, lake.root, "tiles", extents, within=changed)
+
+
+def _shared(items: "DataFrame") -> "DataFrame":
+    """Return the groups in which items share a scene, or one does not name its own."""
+    from pyspark.sql import functions as f
+
+    named = f.collect_set("identity").alias("scenes")
+    counted = items.groupBy("group_key").agg(f.count("*").alias("items"), named)
+    return counted.where("items <> size(scenes)").select("group_key")
+
+
+def _scenes(items: "DataFrame", shared: "DataFrame") -> "DataFrame":
+    """Return the scenes of whole groups of kept items that are not withdrawn.
+
+    In most groups every item is a scene of its own: its row is the item's, where it lies. Only
+    the items of `shared` groups are brought together.
+    """
+    if not (number := shared.count()):
+        return _as_scenes(items)
+    named = sendable(shared, number)
+    together = items.join(named, "group_key", "left_semi")
+    alone = items.join(named, "group_key", "left_anti")
+    return _as_scenes(alone).unionByName(_derived(together, number))
+
+
+def _as_scenes(items: "DataFrame") -> "DataFrame":
+    """Return what `derive.derive` makes of items that name their scene and share it with none."""
+    from pyspark.sql import functions as f
+
+    made = {
+        "scene_id": f"concat('scn-', {SQL_DIGEST.format(parts='sensor, identity')})",
+        "standalone": "false",
+        "superseded": "array()",
+    }
+    return items.select(
+        *(
+            f.expr(made.get(column.name, f"`{column.name}`")).cast(column.type).alias(column.name)
+            for column in contract("scenes").columns
         )
-        extents = _mapped(members, ["sensor", "tile"], "tiles", tiles.derive, number)
-        tables.upsert(spark, root, "tiles", extents, within=changed)
+    )
 
 
-def pending(lake: Lake) -> "DataFrame":
+def _derived(items: "DataFrame", groups: int) -> "DataFrame":
+    """Return what `derive.derive` makes of items."""
+    columns = items.select(*derive.ITEM_COLUMNS)
+    return _mapped(columns, ["group_key"], "scenes", derive.derive, groups)
+
+
+def pending(lake: Lake) -> "DataFrame | None":
     """Return the items that no commit holds yet: this run's, and those of killed ones.
 
-    Read from the files that were added since the commit: items are only ever appended.
+    Read from the files that were added since the commit: items are only ever appended. None where
+    there are none.
     """
     since, now = lake.versions.get("items"), ledger.version_of(lake.root, "items")
+    if now is None:
+        return None
     live = lake.live("items")
-    if since is None or now is None:
+    if since is None:
         return live
-    files = changes.between(lake.spark, lake.root, "items", since, now)
+    files = changes.between(lake.root, "items", since, now)
     if files is None or any(sign != changes.CAME for sign in files.values()):
         committed = lake.df("items").select("run_id").distinct()
         return live.join(committed, "run_id", "left_anti")
     if not files:
-        return live.where("false")
+        return None
     return lake.spark.read.schema(live.schema).parquet(*files)
+
+
+def has_withdrawals(lake: Lake) -> bool:
+    """Tell whether the lake holds a withdrawal now, by the counts of its files."""
+    held = summary.of_version(lake.root, "items", ledger.version_of(lake.root, "items"))
+    return any(row["outcome"] == WITHDRAWN for row in held)
 
 
 def withdrawals(lake: Lake) -> "DataFrame":
@@ -158,18 +230,19 @@ def alive(lake: Lake) -> "DataFrame":
     return kept.alias("i").join(gone, same & older, "left_anti")
 
 
-def _reach(rows: "DataFrame") -> _Reach:
+def _reach(spans: "DataFrame") -> tuple[int, _Reach]:
+    """Return the number of groups, and where they lie."""
     from pyspark.sql import functions as f
 
-    row = rows.agg(
-        f.expr("string(min(t_start))").alias("first"),
-        f.expr("string(max(t_start))").alias("last"),
-        f.count_distinct("tile").alias("tiles"),
+    row = spans.agg(
+        f.count("*").alias("groups"),
+        f.expr("string(min(first))").alias("first"),
+        f.expr("string(max(last))").alias("last"),
+        # Groups of one tile have the same set: few sets are sent.
+        f.expr("array_distinct(flatten(collect_set(tiles)))").alias("tiles"),
     ).collect()[0]
-    named = None
-    if row["tiles"] <= MAX_TILES_NAMED:
-        named = tuple(sorted(r["tile"] for r in rows.select("tile").distinct().collect()))
-    return _Reach(named, row["first"], row["last"])
+    named = tuple(sorted(row["tiles"])) if len(row["tiles"]) <= MAX_TILES_NAMED else None
+    return row["groups"], _Reach(named, row["first"], row["last"])
 
 
 def _mapped(
@@ -189,10 +262,27 @@ def _call(rows: pa.Table, *, function: Derivation, table: str) -> pa.Table:
     return function(rows, arrow_schema(table))
 
 
+def sendable(frame: "DataFrame", rows: int) -> "DataFrame":
+    """Return a frame of keys so that a join sends it to the other side, where it is not too long.
+
+    The other side, whose rows may be wide, then stays where it is.
+    """
+    from pyspark.sql import functions as f
+
+    return f.broadcast(frame) if rows <= MAX_KEYS_SENT else frame
+
+
 @contextmanager
-def cached(frame: "DataFrame") -> "Iterator[DataFrame]":
-    """Keep a frame for the length of the block: it is computed once."""
-    frame.persist()
+def cached(frame: "DataFrame", *, wide: bool = False) -> "Iterator[DataFrame]":
+    """Keep a frame for the length of the block: it is computed once.
+
+    Args:
+        frame: The frame.
+        wide: Its rows are long: they are kept on disk, so that memory does not grow with them.
+    """
+    from pyspark import StorageLevel
+
+    frame.persist(StorageLevel.DISK_ONLY if wide else StorageLevel.MEMORY_AND_DISK)
     try:
         yield frame
     finally:

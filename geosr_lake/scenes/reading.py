@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 BATCH_RECORDS = 2048
 BATCH_BYTES = 32 * 2**20
 SLICE_UNITS = 64
+SLICE_LARGE_UNITS = 4
+"""Units that are parts of large files, in a slice: a task ends often enough to show progress."""
 RUN_COLUMNS = ("source_file", "run_id", "ingested_at")
 """Columns of `items` that tell of the run, not of the item."""
 EXTRA_COLUMNS = "source_file string, position bigint, records bigint"
@@ -46,16 +49,28 @@ def output_schema() -> pa.Schema:
 
 def sliced(units: Sequence[Unit], parallelism: int) -> list[str]:
     """Return the units in slices of similar length, each as JSON: one slice is one task."""
-    count = min(len(units), max(2 * parallelism, len(units) // SLICE_UNITS))
+    large = sum(unit.stop > 0 for unit in units)
+    tasks = max(2 * parallelism, len(units) // SLICE_UNITS, large // SLICE_LARGE_UNITS)
+    count = min(len(units), tasks)
     return [json.dumps([asdict(unit) for unit in units[i::count]]) for i in range(count)]
 
 
-def read_slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the units in the column `slice`; mapped over batches by Spark."""
+def read_slices(batches: Iterable[pa.RecordBatch], done: Any = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of the units in the column `slice`; mapped over batches by Spark.
+
+    Args:
+        batches: The slices.
+        done: An accumulator that is told of each unit; see `scenes.watched`.
+    """
     for batch in batches:
         for text in batch.column("slice").to_pylist():
             for fields in json.loads(text):
-                yield from read_rows(Unit(**fields))
+                unit, rows = Unit(**fields), -1  # one row is the count
+                for read in read_rows(unit):
+                    rows += len(read)
+                    yield read
+                if done is not None:
+                    done.add({unit.path: (1, rows)})
 
 
 def read_rows(unit: Unit) -> Iterator[pa.RecordBatch]:
@@ -101,12 +116,12 @@ def _in_batches(offered: Iterator[Offered]) -> Iterator[list[bytes | Record] | R
         yield batch
 
 
-def records_frame(spark: "SparkSession", units: Sequence[Unit]) -> "DataFrame":
-    """Return every record of `units` as a row; read where the tasks run."""
+def records_frame(spark: "SparkSession", units: Sequence[Unit], done: Any = None) -> "DataFrame":
+    """Return every record of `units` as a row; read where the tasks run, which tell `done`."""
     slices = sliced(units, spark.sparkContext.defaultParallelism)
     work = spark.createDataFrame([(text,) for text in slices], "slice string")
     own = [f"`{c.name}` {c.type}" for c in contract("items").columns if c.name not in RUN_COLUMNS]
     # Files without a row have no unit: then one task with nothing to do.
     return work.repartition(max(1, len(slices))).mapInArrow(
-        read_slices, ", ".join([*own, EXTRA_COLUMNS])
+        partial(read_slices, done=done), ", ".join([*own, EXTRA_COLUMNS])
     )

@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from geosr_lake.cli.app import app
 from geosr_lake.errors import ContractError, UsageError
 from geosr_lake.lake import Lake, tables
 from geosr_lake.scenes import ingest as module
+from geosr_lake.scenes.accounts import STATUSES
 from geosr_lake.scenes.ingest import IngestSummary, ingest
+from geosr_lake.scenes.selection import Selection
 
 pytestmark = pytest.mark.spark
 
@@ -255,6 +258,63 @@ def test_a_file_without_an_item_is_counted(lake: Lake, tmp_path: Path, name: str
     summary = ingest(lake, [tmp_path / name])
     assert [(f.path, f.read) for f in summary.files] == [(str(tmp_path / name), 0)]
     assert (summary.scenes, summary.tiles) == (0, 0)
+
+
+def test_items_outside_of_box_and_days_are_counted_and_left_out(lake: Lake, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.ndjson", world())
+    everything = Lake.create(tmp_path / "everything")
+    ingest(everything, [path])
+    box, days = (-102.2, 41.0, -102.1, 42.0), (date(2022, 8, 27), date(2024, 8, 3))
+    summary = ingest(lake, [path], selection=Selection(bbox=box, days=days))
+    assert sum(getattr(summary, name) for name in STATUSES) == summary.read == 15
+    # By the bounds and times of the rows that an ingest of everything makes.
+    inside = {
+        row["content_hash"]
+        for row in everything.arrow("items").to_pylist()
+        if row["t_start"] is None
+        or (
+            row["xmin"] <= box[2]
+            and row["xmax"] >= box[0]
+            and row["ymin"] <= box[3]
+            and row["ymax"] >= box[1]
+            and row["t_start"].date() <= days[1]
+            and (row["t_end"] > midnight(days[0]) or row["t_start"] >= midnight(days[0]))
+        )
+    }
+    held = set(lake.arrow("items")["content_hash"].to_pylist())
+    assert held == inside
+    assert 0 < summary.kept < 10
+    assert summary.left_out > 0
+    # What was left out comes when it is asked for, as if all had come at once.
+    assert ingest(lake, [path]).left_out == 0
+    for table, rows in contents(everything).items():
+        assert rows.equals(contents(lake)[table]), table
+
+
+def midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def test_the_first_items_only(lake: Lake, tmp_path: Path) -> None:
+    one = write_lines(tmp_path / "1.ndjson", world()[:9])
+    write_lines(tmp_path / "2.ndjson.gz", world()[9:])
+    summary = ingest(lake, [tmp_path], selection=Selection(max_items=11))
+    assert (summary.read, [counts.read for counts in summary.files]) == (11, [9, 2])
+    other = Lake.create(tmp_path / "other")
+    ingest(other, [one, write_lines(tmp_path / "two" / "b.ndjson", world()[9:11])])
+    for table, rows in contents(lake).items():
+        assert rows.equals(contents(other)[table]), table
+
+
+def test_the_command_selects(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_lines(tmp_path / "a.ndjson", world())
+    words = ["scenes", "ingest", str(path), "--lake", str(lake.root), "--json"]
+    options = ["--bbox", "-180,-90,0,0", "--datetime", "2024-08-01", "--max-items", "12"]
+    assert app([*words, *options], standalone_mode=False) in (None, 0)
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["read"], summary["kept"], summary["left_out"] > 0) == (12, 0, True)
 
 
 def test_a_signed_href_cannot_be_written(lake: Lake, tmp_path: Path) -> None:

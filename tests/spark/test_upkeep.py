@@ -60,8 +60,8 @@ def test_what_compaction_moves_did_not_change(lake: Lake) -> None:
         lake.spark.sql(f"OPTIMIZE delta.`{path}`")
     now = lake.versions["scenes"]
     assert now > since
-    assert changes.between(lake.spark, lake.root, "scenes", since, now) == {}
-    assert changes.between(lake.spark, lake.root, "scenes", now, since) is None
+    assert changes.between(lake.root, "scenes", since, now) == {}
+    assert changes.between(lake.root, "scenes", now, since) is None
     put(lake, scenes[1:])
     rows = changes.rows_between(
         lake.spark, lake.root, "scenes", since, lake.versions["scenes"], columns=["scene_id"]
@@ -74,7 +74,7 @@ def test_what_compaction_moves_did_not_change(lake: Lake) -> None:
     # A log that does not reach back is no answer.
     log = Path(str(lake.root)) / "tables" / "scenes" / "_delta_log"
     (log / f"{now:020}.json").unlink()
-    assert changes.between(lake.spark, lake.root, "scenes", since, now) is None
+    assert changes.between(lake.root, "scenes", since, now) is None
 
 
 def test_a_manifest_knows_that_its_pairs_are_older_than_the_scenes(lake: Lake) -> None:

@@ -70,11 +70,11 @@ def test_folders_are_searched_and_other_files_passed_over(tmp_path: Path) -> Non
     for other in ("readme.txt", "a.tif", ".hidden.ndjson", "_temporary/x.ndjson"):
         write_lines(tmp_path / other, ITEMS)
     found = find_files([tmp_path, tmp_path / "a.ndjson.gz", str(tmp_path / "b")])
-    assert [p.relative_to(tmp_path).as_posix() for p in found] == [
+    assert [Path(name).relative_to(tmp_path).as_posix() for name in found] == [
         "a.ndjson.gz",
         "b/deep/one.ndjson",
     ]
-    assert all(p.is_absolute() for p in found)
+    assert all(Path(name).is_absolute() for name in found)
 
 
 def test_a_lake_in_the_folder_is_passed_over(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_lake_in_the_folder_is_passed_over(tmp_path: Path) -> None:
     write_lines(tmp_path / "table" / "part.parquet", ITEMS)
     write_lines(tmp_path / "table" / "_delta_log" / "0.json", ITEMS)
     write_lines(tmp_path / "lake" / "cubes" / "zarr.json", ITEMS)
-    assert find_files([tmp_path], but=tmp_path / "lake") == [mine]
+    assert find_files([tmp_path], but=tmp_path / "lake") == [str(mine)]
 
 
 @pytest.mark.parametrize("name", ["missing.ndjson", "a.tif", "empty", "https://host/a.ndjson"])

@@ -186,6 +186,17 @@ def test_progress_is_plain_lines_where_stderr_is_no_terminal(
     assert printed.out == ""
 
 
+def test_words_on_a_step_are_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with console.progress_bar() as bar:
+        bar.start("Reading")
+        bar.note("too early")
+        monkeypatch.setattr(console, "NOTE_EVERY_S", 0.0)
+        bar.note("1 of 2 [files]")
+    assert capsys.readouterr().err == "Reading ...\n  1 of 2 [files]\n"
+
+
 def test_nested_values_become_json() -> None:
     value = {"a": [Summary(1, "r", Path("p"))], 2: (1.5, None, True), "when": time.gmtime(0)[:3]}
     assert console._plain(value) == {

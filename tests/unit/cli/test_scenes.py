@@ -1,8 +1,16 @@
 """What `geosr scenes ingest` prints, without a lake."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from stac_items import naip, write_lines
 
 from geosr_lake.cli import scenes
+from geosr_lake.cli.app import app
 from geosr_lake.scenes.accounts import FileCounts
 from geosr_lake.scenes.ingest import IngestSummary
 
@@ -51,3 +59,45 @@ def test_many_files_are_not_all_shown(capsys: pytest.CaptureFixture[str]) -> Non
 )
 def test_the_next_command_fits_what_is_there(sensors: set[str], command: str) -> None:
     assert command in scenes._next(sensors, "my lake")
+
+
+def test_left_out_items_have_a_column_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    scenes._show(replace(summary(1), left_out=7))
+    assert "left out" in capsys.readouterr().out
+    scenes._show(summary(1))
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_a_dry_run_says_what_would_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines(tmp_path / "a.ndjson", [naip()])
+    pq.write_table(pa.table({"id": ["x", "y"]}), tmp_path / "b.parquet")
+    lake = tmp_path / "lake"
+    words = ["scenes", "ingest", str(tmp_path), "--lake", str(lake), "--dry-run"]
+    assert app(words, standalone_mode=False) in (None, 0)
+    printed = capsys.readouterr().out
+    for text in ("a.ndjson", "lines", "b.parquet", "2 and more"):
+        assert text in printed
+    assert app([*words, "--json"], standalone_mode=False) in (None, 0)
+    told = json.loads(capsys.readouterr().out)
+    size = (tmp_path / "a.ndjson").stat().st_size
+    assert [(s["format"], s["items"]) for s in told] == [("lines", None), ("parquet", 2)]
+    assert told[0]["bytes"] == size
+    assert not lake.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--bbox", "1,2,3"],
+        ["--datetime", "yesterday"],
+        ["--api", "earth-search", "--max-items", "3"],
+        ["--api", "earth-search", "--dry-run"],
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: list[str]) -> None:
+    sources = [] if "--api" in options else [str(write_lines(tmp_path / "a.ndjson", [naip()]))]
+    words = ["scenes", "ingest", *sources, "--lake", str(tmp_path / "lake"), *options]
+    assert app(words, standalone_mode=False) == 2
+    assert not (tmp_path / "lake").exists()

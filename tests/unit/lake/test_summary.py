@@ -99,6 +99,7 @@ def test_the_old_lake_is_counted_like_a_scan(tmp_path: Path) -> None:
         assert row["first"] == min(r["t_start"] for r in own)
         assert row["last"] == max(r["t_end"] for r in own)
         assert row["west"] == min(r["xmin"] for r in own)
+        assert row["superseded"] == sum(len(r["superseded"]) for r in own)
         assert row["cloud_known"] == sum(r["cloud_frac"] is not None for r in own)
     items = Counter((r["outcome"], r["reason"]) for r in lake.arrow("items").to_pylist())
     told = Counter[tuple[Any, Any]]()

@@ -1,0 +1,45 @@
+"""What `geosr scenes ingest SOURCE...` does with its options, and what `--dry-run` prints."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from geosr_lake.cli.console import print_json, print_rows
+from geosr_lake.cli.live import parse_bbox
+
+if TYPE_CHECKING:
+    from geosr_lake.archives import Survey
+    from geosr_lake.scenes.selection import Selection
+
+MAX_FILES_SHOWN = 20
+
+
+def selected(interval: str | None, bbox: str | None, max_items: int | None) -> "Selection":
+    """Return what the options ask of files.
+
+    Raises:
+        UsageError: If one makes no sense.
+    """
+    from geosr_lake.scenes.selection import Selection
+    from geosr_lake.scenes.slices import parse_days
+
+    days = None if interval is None else parse_days(interval)
+    return Selection(bbox=parse_bbox(bbox), days=days, max_items=max_items)
+
+
+def show_surveys(surveys: "Sequence[Survey]", *, as_json: bool) -> None:
+    """Print what would be read."""
+    if as_json:
+        print_json(list(surveys))
+        return
+    rows = [[s.path, s.format, f"{s.bytes:,}", _number(s.items)] for s in surveys]
+    shown = rows[:MAX_FILES_SHOWN]
+    if len(rows) > len(shown):
+        shown.append([f"... and {len(rows) - len(shown):,} files more", "", "", ""])
+    known = [s.items for s in surveys if s.items is not None]
+    total = f"{sum(known):,}" + ("" if len(known) == len(rows) else " and more")
+    shown.append(["in all", "", f"{sum(s.bytes for s in surveys):,}", total if known else ""])
+    print_rows(["file", "format", "bytes", "items"], shown, title="Would be read")
+
+
+def _number(items: int | None) -> str:
+    return "" if items is None else f"{items:,}"

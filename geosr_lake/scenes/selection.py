@@ -1,0 +1,49 @@
+"""Which items of files are wanted: where they lie, and when they were taken."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is taken in of what files hold.
+
+    Attributes:
+        bbox: Only items whose bounds meet this box: west, south, east, north, degrees.
+        days: Only items of these days (UTC), first and last included.
+        max_items: No more than the first so many records are read, by file and place in it.
+    """
+
+    bbox: Box | None = None
+    days: tuple[date, date] | None = None
+    max_items: int | None = None
+
+    def outside(self) -> "Column":
+        """Return the column that tells which items are left out.
+
+        An item that says neither where nor when it is (one that is not kept) is not left out: it
+        stands in `items` with its reason.
+        """
+        from pyspark.sql import functions as f
+
+        wanted = f.lit(True)
+        if self.bbox is not None:
+            west, south, east, north = (f.lit(float(side)) for side in self.bbox)
+            wanted &= (f.col("xmin") <= east) & (f.col("xmax") >= west)
+            wanted &= (f.col("ymin") <= north) & (f.col("ymax") >= south)
+        if self.days is not None:
+            first, last = self.days
+            after = last + timedelta(days=1)
+            begin, end = (f.lit(f"{day} 00:00:00").cast("timestamp") for day in (first, after))
+            wanted &= f.col("t_start") < end
+            wanted &= (f.col("t_start") >= begin) | (f.col("t_end") > begin)
+        return f.coalesce(~wanted, f.lit(False))
+
+
+EVERYTHING = Selection()
