@@ -6,7 +6,7 @@ the others count the pairs. A process that takes longer than `--cut` or more mem
 `--memory-gb` is stopped, and counts as the cut.
 
     python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
-        [--only geosr_lake] [--cut 600] [--cells landsat] [--keep FOLDER]
+        [--only geosr_lake] [--cut 600] [--hours 6] [--cells landsat] [--skew 50] [--keep FOLDER]
 """
 
 import argparse
@@ -30,7 +30,7 @@ from join.write import write
 from geosr_lake.lake import ledger
 
 DAYS = {"modis-landsat": 1, "sentinel2-naip": 15}
-DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
 
 
 def tree_rss(process: psutil.Process) -> int:
@@ -68,7 +68,7 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
         out.seek(0)
         said.seek(0)
         lines, errors = out.read().strip().splitlines(), said.read().strip().splitlines()
-    none = {"start_s": 0.0, "seconds": cut_s, "sums": None, "tested": None}
+    none = {"start_s": 0.0, "seconds": cut_s, "cpu_s": 0.0, "sums": None, "tested": None}
     if why is None and started.returncode:
         why = f"failed: {errors[-1][:100] if errors else started.returncode}"
     found = none if why else json.loads(lines[-1])
@@ -82,24 +82,34 @@ def machine() -> str:
     return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Linux"
 
 
-def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> None:
-    lr, hr = pair.split("-")
-    lake, sides = folder / f"{pair}-{years}", folder / f"{pair}-{years}-sides"
+def lake_of(args: argparse.Namespace, pair: str, years: int, folder: Path) -> Path:
+    """Return the lake that is asked for, generated if it is not there."""
+    marks = [pair, str(years), *(f"cells-{name}" for name in args.cells)]
+    marks += [f"skew-{args.skew}"] if args.skew > 1 else []
+    lake = folder / "-".join(marks)
     if not lake.exists():
         begun = time.monotonic()
-        total = write(lake, (lr, hr), years, cells=tuple(args.cells))
-        print(
-            f"{pair}, {years} years: {total:,} scenes generated in {time.monotonic() - begun:.0f} s"
-        )
-    if not sides.exists():
-        write_sides(lake, sides, lr, hr)
-    task = Task(lake, sides, lr, hr, DAYS[pair] * DAY_US)
+        lr, hr = pair.split("-")
+        total = write(lake, (lr, hr), years, cells=tuple(args.cells), skew=args.skew)
+        print(f"{lake.name}: {total:,} scenes in {time.monotonic() - begun:.0f} s")
+    return lake
+
+
+def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> None:
+    """Run all that is asked for and print the tables."""
+    lr, hr = pair.split("-")
+    lake = lake_of(args, pair, years, folder)
+    sides = lake.with_name(f"{lake.name}-sides")
     took: dict[str, list[dict[str, Any]]] = {name: [] for name in args.only or WAYS}
+    if len(took) > 1 and not sides.exists():
+        write_sides(lake, sides, lr, hr)
+    hours = DAYS[pair] * 24 if args.hours is None else args.hours
+    task = Task(lake, sides, lr, hr, hours * HOUR_US)
     truth: list[int] | None = None
     for _ in range(args.rounds):
         for name, dids in took.items():
             did = child(name, task, args.cut, args.memory_gb)
-            if name == "geosr_lake" and did["sums"]:
+            if name == "geosr_lake" and did["sums"] and len(took) > 1:
                 columns = ["lr_scene_id", "hr_scene_id"]
                 did["sums"] = checksums(ledger.read(lake, "pairs", columns=columns), sides)
             if did["sums"]:
@@ -108,21 +118,41 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
                     sys.exit(f"{name} found {did['sums']}, not {truth}")
             dids.append(did)
             print(f"  {name}: {did['seconds']:.1f} s {did['why'] or ''}", file=sys.stderr)
+    print(f"\n{lake.name}, within {hours} hours: {truth[0] if truth else 0:,} pairs\n")
+    _print_ways(took)
+    if (mine := took.get("geosr_lake")) and mine[-1]["sums"]:
+        _print_ours(mine[-1])
+
+
+def _print_ways(took: dict[str, list[dict[str, Any]]]) -> None:
     mine = [did["seconds"] for did in took.get("geosr_lake", [])]
     base = statistics.median(mine) if mine else None
-    print(
-        f"\n{pair}, {years} years, within {DAYS[pair]} days: {truth[0] if truth else 0:,} pairs\n"
-    )
-    print("| how | median s | times ours | scene pairs tested | peak GB | session start s | |")
-    print("|---|---|---|---|---|---|---|")
+    print("| how | median s | times ours | processor s | scene pairs tested | peak GB "
+          "| session start s | |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
     for name, dids in took.items():
-        seconds = statistics.median(did["seconds"] for did in dids)
+        seconds, cpu = (statistics.median(d[key] for d in dids) for key in ("seconds", "cpu_s"))
         tested, last = dids[-1]["tested"], dids[-1]
         print(
-            f"| {name} | {seconds:.1f} | {f'{seconds / base:.2f}' if base else ''} "
+            f"| {name} | {seconds:.1f} | {f'{seconds / base:.2f}' if base else ''} | {cpu:.0f} "
             f"| {f'{tested:,}' if tested else ''} | {max(d['peak_gb'] for d in dids):.1f} "
             f"| {last['start_s']:.0f} | {last['why'] or ''} |"
         )
+
+
+def _print_ours(did: dict[str, Any]) -> None:
+    """Print the steps of our way, and how even its tasks are."""
+    print("\n| step | s | share |\n|---|---|---|")
+    for name, seconds in did["steps"].items():
+        print(f"| {name} | {seconds:.1f} | {seconds / did['seconds']:.0%} |")
+    whole = sum(did["task_seconds"].values()) or 1.0
+    print("\n| in the tasks | processor s | share |\n|---|---|---|")
+    for name, seconds in did["task_seconds"].items():
+        print(f"| {name} | {seconds:.1f} | {seconds / whole:.0%} |")
+    print(
+        f"\n{did['tile_pairs']:,} tile pairs; {did['exact']:,} exact tests; {did['layout']}; "
+        f"{did['shuffled_mb']:.0f} MB shuffled; {did['in_longest_stage']} tasks in the longest "
+        f"stage, the median {did['median_task_s']:.1f} s, the longest {did['longest_task_s']:.1f} s"
+    )
 
 
 def main() -> None:
@@ -133,6 +163,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(WAYS))
     parser.add_argument("--cut", type=float, default=600)
     parser.add_argument("--memory-gb", type=float, default=12)
+    parser.add_argument("--hours", type=int, help="another window")
+    parser.add_argument(
+        "--skew", type=int, default=1, help="one tile with so many times the scenes"
+    )
     parser.add_argument("--cells", nargs="*", default=[], help="sensors with cells for tiles")
     parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
     parser.add_argument("--child", help=argparse.SUPPRESS)

@@ -1,6 +1,7 @@
 """A day's new scenes against a build from nothing: seconds and bytes of `pairs build`.
 
-Two lakes get the same scenes, the archive of `bench_pairs.py`. One is built at once, the other
+Two lakes get the same scenes: tiles of one degree seen every five days, and photographs of 0.06
+degree, one a year. One is built at once, the other
 before its last day came, then again. Both must hold equally many pairs. The first turn warms up.
 
     python benchmarks/bench_upkeep.py [--years 4] [--tiles 10] [--rounds 3]
@@ -15,15 +16,35 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
+import numpy as np
 import table_rows
-from bench_pairs import WINDOW_D, archive
-from pairs_world import DAY_US, Scene, put, recipe, scene_table, tile_table
+from pairs_world import DAY_US, Scene, put, recipe, scene_table, square, tile_table
 
 from geosr_lake.lake import Lake
 from geosr_lake.lake.session import spark_session
 from geosr_lake.pairs.build import PairsSummary, build
 
-RULE = recipe("sentinel2", "naip", f"{WINDOW_D} d")
+RULE = recipe("sentinel2", "naip", "10 d")
+START_US = 1_546_300_800_000_000
+"""2019-01-01T00:00:00Z."""
+
+
+def archive(years: int, tiles: int) -> list[Scene]:
+    """Return the scenes of `tiles` by `tiles` tiles, with 25 photographs in each."""
+    rng = np.random.default_rng(0)
+    scenes = []
+    for i in range(tiles * tiles):
+        lon, lat = -110 + i % tiles, 35 + i // tiles
+        tile = f"13S{chr(65 + i // tiles)}{chr(65 + i % tiles)}"
+        shape, starts = square(lon, lat, 1.05), range(i % 5, 365 * years, 5)
+        scenes += [Scene("sentinel2", tile, shape, START_US + day * DAY_US) for day in starts]
+        for quad in range(25):
+            x, y = lon + quad % 5 / 5, lat + quad // 5 / 5
+            days = 365 * np.arange(years) + rng.integers(150, 270, years)
+            starts = [START_US + int(day) * DAY_US for day in days]
+            shape = square(x, y, 0.06)
+            scenes += [Scene("naip", f"{tile}{quad}", shape, t, t + DAY_US) for t in starts]
+    return scenes
 
 
 def bytes_of(lake: Lake) -> int:

@@ -5,12 +5,17 @@ The result of each is the number of pairs and three sums over the scenes' number
 many scene pairs the plan brings to the exact predicate on footprints, or None where it cannot say.
 """
 
+import json
 import os
+import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 SUMS = "count(*), sum(l.k), sum(h.k), sum((l.k * h.k) % 1000003)"
 NEAR = "h.s - l.e <= {w} AND l.s - h.e <= {w}"
@@ -115,10 +120,14 @@ def geopandas_plain(task: Task) -> tuple[list[int], int | None]:
     return sums, len(met)
 
 
-def _session() -> Any:
+def _session(events: str | None = None) -> Any:
     from geosr_lake.lake.session import spark_session
 
-    return spark_session()
+    if events is None:
+        return spark_session()
+    log = {"enabled": "true", "dir": f"file:{events}", "compress": "false"}
+    log |= {"rolling.enabled": "false"}
+    return spark_session(extra={f"spark.eventLog.{key}": value for key, value in log.items()})
 
 
 def sedona_range_join(task: Task) -> tuple[list[int], int | None]:
@@ -131,18 +140,70 @@ def sedona_range_join(task: Task) -> tuple[list[int], int | None]:
     return [int(v or 0) for v in spark.sql(query).collect()[0]], None
 
 
+class Laps:
+    """Seconds of the steps that a stage tells of."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._step, self._since = "Begin", time.perf_counter()
+
+    def start(self, label: str, total: int | None = None) -> None:  # noqa: ARG002
+        now = time.perf_counter()
+        self.seconds[self._step] = self.seconds.get(self._step, 0.0) + now - self._since
+        self._step, self._since = label, now
+
+    def advance(self, amount: int = 1) -> None:
+        pass
+
+
 def ours(task: Task) -> tuple[list[int], int | None]:
     """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""
-    from geosr_lake.lake import Lake
+    from geosr_lake.lake import Lake, ledger
     from geosr_lake.pairs.build import build
     from geosr_lake.recipe import Recipe
 
     sides = {"lr": {"sensor": task.lr}, "hr": {"sensor": task.hr}}
-    window = f"{task.window_us // 86_400_000_000} d"
-    lake = Lake.open(task.lake)
+    window = f"{task.window_us // 3_600_000_000} h"
+    lake, laps = Lake.open(task.lake), Laps()
     recipe = Recipe.model_validate({"name": "bench", "pairs": {**sides, "window": window}})
-    summary = build(lake, recipe)
+    summary = build(lake, recipe, progress=laps)
+    laps.start("End")
+    last = max(ledger.read(task.lake, "runs").to_pylist(), key=lambda run: run["started_at"])
+    detail = json.loads(last["detail"])
+    OURS.update(
+        steps=laps.seconds,
+        task_seconds=detail["task_seconds"],
+        layout={name: detail[name] for name in ("tasks", "groups", "bucket_us")},
+        tile_pairs=summary.tile_pairs,
+        exact=summary.footprint_pairs_tested,
+    )
     return [summary.pairs, -1, -1, -1], summary.scene_pairs_tested
+
+
+OURS: dict[str, Any] = {}
+"""What is said of our own way besides."""
+
+
+def from_events(folder: str) -> dict[str, Any]:
+    """Return what Spark's event log says: tasks of the longest stage, and bytes shuffled."""
+    stages: dict[int, list[float]] = {}
+    shuffled = 0
+    for path in Path(folder).iterdir():
+        for line in path.read_text().splitlines():
+            event = json.loads(line)
+            if event["Event"] != "SparkListenerTaskEnd" or "Task Metrics" not in event:
+                continue
+            info, metrics = event["Task Info"], event["Task Metrics"]
+            took_s = (info["Finish Time"] - info["Launch Time"]) / 1e3
+            stages.setdefault(event["Stage ID"], []).append(took_s)
+            shuffled += metrics.get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
+    longest = max(stages.values(), key=sum, default=[0.0])
+    return {
+        "shuffled_mb": shuffled / 1e6,
+        "in_longest_stage": len(longest),
+        "median_task_s": statistics.median(longest),
+        "longest_task_s": max(longest),
+    }
 
 
 WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
@@ -156,14 +217,32 @@ WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
 SPARK = {"geosr_lake", "Sedona range join"}
 
 
+def cpu_s() -> float:
+    """Return the processor time of this process and all below it, the ended ones too."""
+    me, total = psutil.Process(), 0.0
+    for one in [me, *me.children(recursive=True)]:
+        try:
+            t = one.cpu_times()
+        except psutil.Error:
+            continue
+        total += t.user + t.system + t.children_user + t.children_system
+    return total
+
+
 def run(name: str, task: Task) -> dict[str, Any]:
     """Run one way and return seconds, session start apart, with what it found."""
     os.environ.setdefault("GEOSR_MASTER", "local[2]")
     os.environ.setdefault("GEOSR_DRIVER_MEMORY", "10g")
-    begun = time.perf_counter()
-    if name in SPARK:
-        _session()
-    started = time.perf_counter()
-    sums, tested = WAYS[name](task)
-    ended = time.perf_counter()
-    return {"start_s": started - begun, "seconds": ended - started, "sums": sums, "tested": tested}
+    with tempfile.TemporaryDirectory() as events:
+        begun = time.perf_counter()
+        if name in SPARK:
+            _session(events)
+        started, spent = time.perf_counter(), cpu_s()
+        sums, tested = WAYS[name](task)
+        seconds, cpu = time.perf_counter() - started, cpu_s() - spent
+        more: dict[str, Any] = {}
+        if name in SPARK:
+            _session().stop()
+            more = OURS | from_events(events) if name == "geosr_lake" else {}
+    return {"start_s": started - begun, "seconds": seconds, "cpu_s": cpu, "sums": sums,
+            "tested": tested, **more}  # fmt: skip

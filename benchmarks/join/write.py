@@ -126,7 +126,35 @@ class Extents:
         return pa.concat_tables(found)
 
 
-def write(root: Path, sensors: tuple[str, ...], years: int, *, cells: tuple[str, ...] = ()) -> int:
+def crowded(seen: Looks, times: int, rng: np.random.Generator) -> Looks:
+    """Return the acquisitions with so many of one tile in the place of one, all over the year."""
+    busiest = int(np.bincount(seen.tile).argmax())
+    more = np.repeat(np.flatnonzero(seen.tile == busiest), times - 1)
+    shift = rng.integers(0, seen.start_us.max() - seen.start_us.min(), len(more))
+    start = seen.start_us.min() + shift
+    length = (seen.end_us - seen.start_us)[more]
+    return Looks(
+        seen.sensor,
+        seen.names,
+        np.concatenate([seen.tile, seen.tile[more]]),
+        np.concatenate([seen.start_us, start]),
+        np.concatenate([seen.end_us, start + length]),
+        np.concatenate(
+            [seen.corners, seen.corners[more] + rng.normal(0, 0.001, (len(more), 1, 2))]
+        ),
+        np.concatenate([seen.shape, seen.shape[more]]),
+        seen.shapes,
+    )
+
+
+def write(
+    root: Path,
+    sensors: tuple[str, ...],
+    years: int,
+    *,
+    cells: tuple[str, ...] = (),
+    skew: int = 1,
+) -> int:
     """Write a lake of some sensors and return the number of scenes.
 
     Args:
@@ -134,6 +162,7 @@ def write(root: Path, sensors: tuple[str, ...], years: int, *, cells: tuple[str,
         sensors: Which.
         years: How many.
         cells: Sensors whose scenes get grid cells for tiles.
+        skew: How many times the scenes of others one tile of the last sensor has.
     """
     extents, total = Extents(), 0
 
@@ -142,6 +171,8 @@ def write(root: Path, sensors: tuple[str, ...], years: int, *, cells: tuple[str,
         for sensor in sensors:
             for year, seen in enumerate(looks(sensor, years)):
                 rng = np.random.default_rng([7, year, len(sensor)])
+                if skew > 1 and sensor == sensors[-1]:
+                    seen = crowded(seen, skew, rng)  # noqa: PLW2901
                 rows = scene_rows(seen, rng, cells=sensor in cells)
                 extents.add(sensor, rows)
                 total += len(rows)
@@ -151,7 +182,9 @@ def write(root: Path, sensors: tuple[str, ...], years: int, *, cells: tuple[str,
     with lake.stage("scenes", "bench"):
         reader = pa.RecordBatchReader.from_batches(ledger.arrow_schema("scenes"), batches())
         # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
-        packed = WriterProperties(compression="ZSTD", dictionary_page_size_limit=16 << 20)
+        packed = WriterProperties(
+            compression="ZSTD", dictionary_page_size_limit=16 << 20, max_row_group_size=100_000
+        )
         write_deltalake(tables.table_path(root, "scenes"), reader, writer_properties=packed)
         write_deltalake(tables.table_path(root, "tiles"), extents.tiles())
     return total

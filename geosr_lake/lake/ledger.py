@@ -246,11 +246,17 @@ def actions(root: Root, table: str, version: int) -> list[dict[str, Any]] | None
     return [json.loads(line) for line in text.decode().splitlines()]
 
 
-def row_count(root: Root, table: str, version: int | None = None) -> int:
-    """Return the rows of `table` at `version` (None: the latest) by its log; 0 if never made."""
+def row_count(root: Root, table: str, version: int | None = None, *, where: Any = None) -> int:
+    """Return the rows of `table` at `version` (None: the latest); 0 if never made.
+
+    Without `where` (a condition as an Arrow expression) the log knows.
+    """
     found = open_table(root, table, version)
     if found is None:
         return 0
+    if where is not None:
+        files = place(root).files(*segments(table))
+        return int(found.to_pyarrow_dataset(filesystem=files).count_rows(filter=where))
     return sum(n or 0 for n in pa.table(found.get_add_actions())["num_records"].to_pylist())
 
 

@@ -10,14 +10,16 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from geosr_lake.lake import Lake, Progress, changes, tables
+from geosr_lake.lake import Lake, Progress, changes, ledger, tables
 from geosr_lake.lake.progress import Silent
 from geosr_lake.lake.tables import Txn
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.increment import difference, increment
 from geosr_lake.pairs.layout import Layout
+from geosr_lake.pairs.match import STEPS
 from geosr_lake.pairs.tiles import grow
 from geosr_lake.recipe import PairRule, Recipe
 
@@ -74,6 +76,8 @@ class PairsSummary:
 class _Outcome:
     """What one way of building did; as in `PairsSummary`."""
 
+    lr_scenes: int
+    hr_scenes: int
     tested: int = 0
     distinct: int = 0
     new: int = 0
@@ -83,6 +87,7 @@ class _Outcome:
     scenes_gone: int = 0
     from_nothing: bool = False
     layout: Layout | None = None
+    cost_us: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,6 @@ def build(
     with lake.stage("pairs", "build") as run:
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         since = made_from(lake, rule)
-        lr_scenes, hr_scenes = sides.counts(lake.df("scenes"), rule, may_lack=since is not None)
         steps.start("Tiles that meet")
         met = grow(lake, rule.lr.sensor, rule.hr.sensor)
         outcome = None
@@ -158,18 +162,17 @@ def build(
             outcome = _grown(lake, rule, met.rows, since, steps)
         if outcome is None:
             outcome = _from_nothing(lake, rule, met.rows, since, steps)
-        held = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'").count()
         summary = PairsSummary(
             rule_id=rule.rule_id,
             lr_sensor=rule.lr.sensor,
             hr_sensor=rule.hr.sensor,
-            lr_scenes=lr_scenes,
-            hr_scenes=hr_scenes,
+            lr_scenes=outcome.lr_scenes,
+            hr_scenes=outcome.hr_scenes,
             tile_pairs=len(met.rows),
             tile_pairs_new=met.new,
             scene_pairs_tested=outcome.tested,
             footprint_pairs_tested=outcome.distinct,
-            pairs=held,
+            pairs=_held(lake, rule),
             pairs_new=outcome.new,
             pairs_changed=outcome.altered,
             pairs_removed=outcome.removed,
@@ -185,6 +188,7 @@ def build(
             "rule": rule.canonical(),
             "scenes_version": summary.scenes_version,
             **(outcome.layout.said if outcome.layout else {}),
+            "task_seconds": {k: us / 1e6 for k, us in zip(STEPS, outcome.cost_us, strict=False)},
         }
     return summary
 
@@ -197,6 +201,11 @@ def made_from(lake: Lake, rule: PairRule) -> int | None:
     return changes.made_from(lake.root, "pairs", "scenes", changes.pairs_of(rule.rule_id))
 
 
+def _held(lake: Lake, rule: PairRule) -> int:
+    """Return how many pairs of a rule the lake has, committed or not."""
+    return ledger.row_count(lake.root, "pairs", where=pc.field("rule_id") == rule.rule_id)
+
+
 def _txn(lake: Lake, rule: PairRule) -> Txn:
     return Txn(
         changes.mark(lake.root, "scenes", changes.pairs_of(rule.rule_id)), lake.versions["scenes"]
@@ -207,8 +216,9 @@ def _grown(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int, steps: Progress
 ) -> _Outcome | None:
     """Bring in what changed since a version of `scenes`; None where that cannot be known."""
+    counts = sides.counts(sides.whole(lake), rule)
     if since == lake.versions["scenes"]:
-        return _Outcome()
+        return _Outcome(*counts)
     with increment(lake, rule, tile_pairs, since, progress=steps) as found:
         if found is None:
             return None
@@ -226,6 +236,7 @@ def _grown(
                 txn=_txn(lake, rule),
             )
         return _Outcome(
+            *counts,
             tested=found.tested,
             distinct=found.distinct,
             new=found.new,
@@ -240,21 +251,28 @@ def _from_nothing(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int | None, steps: Progress
 ) -> _Outcome:
     """Find all pairs, and put them in the place of the former ones if they differ."""
-    scenes, now = lake.df("scenes"), lake.versions["scenes"]
-    former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
+    scenes, now = sides.whole(lake), lake.versions.get("scenes")
+    if now is None:
+        raise sides.why_none(scenes, rule.lr, "lr")
     # A version that Delta has seen would make it skip the write in silence.
     txn = _txn(lake, rule) if since is None or since < now else None
-    first = txn is not None and former.isEmpty()
+    first = txn is not None and not _held(lake, rule)
     where = {"rule_id": rule.rule_id}
     # Without former pairs there is nothing to compare with: the rows go straight to the table.
     with find(
-        *(scenes, scenes, tile_pairs, rule), allow_none=True, keep=not first, progress=steps
+        *(scenes, scenes, tile_pairs, rule),
+        allow_none=since is not None,
+        keep=not first,
+        at_most=ledger.row_count(lake.root, "scenes", now),
+        progress=steps,
     ) as found:
         altered = removed = 0
         if first:
-            tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
+            steps.start("Footprints that intersect, and writing pairs")
+            tables.append(lake.spark, lake.root, "pairs", found.rows, txn=txn)
             new = found.pairs
         else:
+            former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
             after, before = digests(found.rows, former)
             new = after.rows if after != before else 0
             if new and before.rows:
@@ -265,6 +283,8 @@ def _from_nothing(
                 steps.start("Writing pairs")
                 tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
         return _Outcome(
+            found.lr_scenes,
+            found.hr_scenes,
             tested=found.tested,
             distinct=found.distinct,
             new=new,
@@ -273,6 +293,7 @@ def _from_nothing(
             scenes_new=found.lr_scenes + found.hr_scenes,
             from_nothing=True,
             layout=found.layout,
+            cost_us=found.did().cost_us,
         )
 
 

@@ -1,4 +1,8 @@
-"""The pairs of a rule, from scenes and tile pairs: cut into tasks, shuffled once, matched there."""
+"""The pairs of a rule, from scenes and tile pairs: cut into tasks, shuffled once, matched there.
+
+A join of few scenes is matched in this process, by the same function: Spark's shuffle and Python
+workers would cost more than the work.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,8 +17,18 @@ from geosr_lake import ids
 from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.progress import Progress, Silent
 from geosr_lake.pairs import scenes
-from geosr_lake.pairs.layout import Layout, Side, even_slots, group_tiles, lay_out, task_keys
-from geosr_lake.pairs.match import FOUND_DDL, Tested, TilePairs, match, whole
+from geosr_lake.pairs.layout import (
+    DAY_US,
+    ONE_TASK,
+    SMALL,
+    Layout,
+    Side,
+    even_slots,
+    group_tiles,
+    lay_out,
+    task_keys,
+)
+from geosr_lake.pairs.match import FOUND, FOUND_DDL, STEPS, Tested, TilePairs, match, whole
 from geosr_lake.recipe import PairRule
 
 if TYPE_CHECKING:
@@ -46,33 +60,34 @@ class Found:
         lr_scenes: Scenes of the LR side that pass the filter.
         hr_scenes: Scenes of the HR side that pass it.
         layout: How the join was cut.
+        did: Returns what the tasks did so far: all of it once `rows` were computed.
     """
 
     rows: "DataFrame"
     lr_scenes: int
     hr_scenes: int
     layout: Layout
-    _counts: tuple[Any, ...]
+    did: Callable[[], Tested]
 
     @property
     def tested(self) -> int:
         """Scene pairs within the window whose boxes meet; known once `rows` were computed."""
-        return int(self._counts[0].value)
+        return self.did().scene_pairs
 
     @property
     def distinct(self) -> int:
         """Exact tests: distinct footprint pairs among them, task by task."""
-        return int(self._counts[1].value)
+        return self.did().footprint_pairs
 
     @property
     def pairs(self) -> int:
         """Pairs."""
-        return int(self._counts[2].value)
+        return self.did().pairs
 
     @property
     def shuffled(self) -> int:
         """Scenes that came to a task; one can come to several."""
-        return int(self._counts[3].value)
+        return self.did().rows
 
 
 @contextmanager
@@ -85,6 +100,7 @@ def find(
     allow_none: bool = False,
     keep: bool = True,
     tasks: int | None = None,
+    at_most: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Found]:
     """Find the pairs of `rule`.
@@ -97,7 +113,8 @@ def find(
         rule: The rule; its id keys the rows.
         allow_none: A side without a scene is an answer without pairs, not an error.
         keep: Keep the rows while `find` is open: for those who read them more than once.
-        tasks: Least number of tasks of a join that is not small; None: two for each core.
+        tasks: Least number of Spark's tasks; None: two for each core, and none for few scenes.
+        at_most: How many scenes there are at most, where that is known: few need not be counted.
         progress: Told of the steps.
 
     Raises:
@@ -105,55 +122,116 @@ def find(
         RecipeError: If there are some, but none passes the rule's filter.
     """
     steps = progress or Silent()
-    spark = lr_scenes.sparkSession
-    context = spark.sparkContext
     steps.start("Scenes near in time")
     lr = scenes.of_side(lr_scenes, rule, "lr").selectExpr(*_NARROW)
     hr = scenes.of_side(hr_scenes, rule, "hr").selectExpr(*_NARROW)
-    lr_side, hr_side = known = _measure(lr, hr)
-    if not allow_none:
-        if not lr_side.scenes:
+
+    def checked(lr_count: int, hr_count: int) -> None:
+        if not allow_none and not lr_count:
             raise scenes.why_none(lr_scenes, rule.lr, "lr")
-        if not hr_side.scenes:
+        if not allow_none and not hr_count:
             raise scenes.why_none(hr_scenes, rule.hr, "hr")
-    layout = lay_out(rule.window_us, *known, tasks=tasks or 2 * context.defaultParallelism)
-    if layout.times > 1:
-        layout = even_slots(layout, _starts(lr, hr, layout))
-    met = TilePairs.of(
-        tile_pairs, *(pa.array(side.tiles["tile"].to_pylist(), pa.string()) for side in known)
-    )
+
+    known = None
+    if tasks is not None or at_most is None or at_most > SMALL:
+        known = _measure(lr, hr)
+        checked(known[0].scenes, known[1].scenes)
+    if known is None or (tasks is None and known[0].scenes + known[1].scenes <= SMALL):
+        found = _here(lr, hr, tile_pairs, rule)
+        checked(found.lr_scenes, found.hr_scenes)
+        yield found
+        return
     with ExitStack() as held:
-        shapes: list[list[bytes]] = []
-        rows = []
-        group = group_tiles(lr_side.tiles, layout.groups)
-        for name, frame, side in (("lr", lr, lr_side), ("hr", hr, hr_side)):
-            coded, wkb = _shapes(frame, side)
-            shapes.append(wkb)
-            reach_us = rule.window_us if name == "hr" else 0
-            groups = _groups(met, group, name == "hr")
-            rows.append(_to_slots(coded, side, groups, layout, reach_us, name == "hr"))
-        sent = context.broadcast((met, tuple(shapes)))
-        held.callback(sent.destroy)
-        counts = tuple(context.accumulator(0) for _ in range(4))
-        slots = _by_task(rows[0].unionAll(rows[1]), layout)
-        found = slots.mapInArrow(
-            _task(sent, rule.window_us, rule.min_overlap_frac, counts), FOUND_DDL
-        )
-        steps.start("Footprints that intersect")
-        named = _named(found, rule)
-        if keep:
-            named = named.cache()
-            held.callback(named.unpersist)
-        yield Found(named, lr_side.scenes, hr_side.scenes, layout, counts)
+        yield _in_tasks(lr, hr, known, tile_pairs, rule, held, keep=keep, tasks=tasks, steps=steps)
 
 
-def _measure(lr: "DataFrame", hr: "DataFrame") -> tuple[Side, Side]:
-    """Look at the scenes of both sides, in one Spark job."""
+def _here(lr: "DataFrame", hr: "DataFrame", tile_pairs: pa.Table, rule: PairRule) -> Found:
+    """Find the pairs of few scenes, in this process."""
     from pyspark.sql import functions as f
 
     both = lr.withColumn("hr", f.lit(False)).unionAll(hr.withColumn("hr", f.lit(True)))
+    rows = both.toArrow().combine_chunks()
+    of_hr = rows["hr"].combine_chunks() if len(rows) else pa.array([], pa.bool_())
+    names = [
+        pa.array(sorted(set(rows.filter(mine)["tile"].to_pylist())), pa.string())
+        for mine in (pc.invert(of_hr), of_hr)
+    ]
+    met = TilePairs.of(tile_pairs, *names)
+    none = pa.array(np.zeros(len(rows), np.int32))
+    code = pc.if_else(
+        of_hr, pc.index_in(rows["tile"], names[1]), pc.index_in(rows["tile"], names[0])
+    )
+    coded = rows.select(["hr", "id", "start_us", "end_us", "wkb"])
+    for name, column in (("slot", none), ("time", none), ("first_time", none), ("tile", code)):
+        coded = coded.append_column(name, column)
+    coded = coded.append_column("shape", pa.array(np.full(len(rows), -1, np.int32)))
+    told: list[Tested] = []
+    pairs = pa.Table.from_batches(
+        match(coded, met, ([], []), rule.window_us, rule.min_overlap_frac, told.append), FOUND
+    )
+    hr_count = pc.sum(of_hr).as_py() or 0
+    frame = _named(from_arrow(lr.sparkSession, pairs), rule)
+    return Found(frame, len(rows) - hr_count, hr_count, ONE_TASK, lambda: told[0])
+
+
+def _in_tasks(
+    lr: "DataFrame",
+    hr: "DataFrame",
+    known: tuple[Side, Side],
+    tile_pairs: pa.Table,
+    rule: PairRule,
+    held: ExitStack,
+    *,
+    keep: bool,
+    tasks: int | None,
+    steps: Progress,
+) -> Found:
+    """Find the pairs of many scenes, in Spark's tasks."""
+    context = lr.sparkSession.sparkContext
+    lr_side, hr_side = known
+    layout = lay_out(rule.window_us, *known, tasks=tasks or 2 * context.defaultParallelism)
+    if layout.times > 1:
+        layout = even_slots(layout, known)
+    met = TilePairs.of(
+        tile_pairs, *(pa.array(side.tiles["tile"].to_pylist(), pa.string()) for side in known)
+    )
+    shapes: list[list[bytes]] = []
+    rows = []
+    group = group_tiles(lr_side.tiles, layout.groups)
+    for name, frame, side in (("lr", lr, lr_side), ("hr", hr, hr_side)):
+        coded, wkb = _shapes(frame, side)
+        shapes.append(wkb)
+        reach_us = rule.window_us if name == "hr" else 0
+        groups = _groups(met, group, name == "hr")
+        rows.append(_to_slots(coded, side, groups, layout, reach_us, name == "hr"))
+    sent = context.broadcast((met, tuple(shapes)))
+    held.callback(sent.destroy)
+    counts = tuple(context.accumulator(0) for _ in range(4 + len(STEPS)))
+    slots = _by_task(rows[0].unionAll(rows[1]), layout)
+    found = slots.mapInArrow(_task(sent, rule.window_us, rule.min_overlap_frac, counts), FOUND_DDL)
+    steps.start("Footprints that intersect")
+    named = _named(found, rule)
+    if keep:
+        named = named.cache()
+        held.callback(named.unpersist)
+
+    def did() -> Tested:
+        scene_pairs, footprint_pairs, pairs, rows, *cost_us = (int(c.value) for c in counts)
+        return Tested(scene_pairs, footprint_pairs, pairs, rows, tuple(cost_us))
+
+    return Found(named, lr_side.scenes, hr_side.scenes, layout, did)
+
+
+def _measure(lr: "DataFrame", hr: "DataFrame") -> tuple[Side, Side]:
+    """Look at the scenes of both sides, in one Spark job: by tile, and by the day they start."""
+    from pyspark.sql import functions as f
+
+    day = f.expr(f"int((start_us - pmod(start_us, {DAY_US}L)) div {DAY_US}L)").alias("day")
+    both = lr.withColumn("hr", f.lit(False)).unionAll(hr.withColumn("hr", f.lit(True)))
+    of_tile, of_day = [f.col("hr"), f.col("tile")], [f.col("hr"), f.col("day")]
     table = (
-        both.groupBy("hr", "tile")
+        both.select("hr", "tile", day, "start_us", "end_us", "footprint_id")
+        .groupingSets([of_tile, of_day], "hr", "tile", "day")
         .agg(
             f.count("*").alias("scenes"),
             # As double: the sum of many long intervals does not fit into 64 bits.
@@ -168,10 +246,12 @@ def _measure(lr: "DataFrame", hr: "DataFrame") -> tuple[Side, Side]:
     return _side(table.filter(pc.invert(table["hr"]))), _side(table.filter(table["hr"]))
 
 
-def _side(tiles: pa.Table) -> Side:
-    """Sum up what was measured of the tiles of one side."""
+def _side(measured: pa.Table) -> Side:
+    """Sum up what was measured of the tiles and days of one side."""
+    tiles, days = (measured.filter(pc.is_valid(measured[name])) for name in ("tile", "day"))
+    days = days.select(["day", "scenes"])
     if not len(tiles):
-        return Side(0, 0.0, 0, 0, 0, tiles.select(["tile", "scenes"]))
+        return Side(0, 0.0, 0, 0, 0, tiles.select(["tile", "scenes"]), days)
     return Side(
         pc.sum(tiles["scenes"]).as_py(),
         pc.sum(tiles["length_us"]).as_py(),
@@ -179,6 +259,7 @@ def _side(tiles: pa.Table) -> Side:
         pc.max(tiles["end_us"]).as_py(),
         pc.sum(tiles["footprints"]).as_py(),
         tiles.select(["tile", "scenes"]).sort_by("tile"),
+        days,
     )
 
 
@@ -189,29 +270,29 @@ def _bucket(instant: str, layout: Layout) -> str:
     return f"int(least(greatest({whole_buckets} - {layout.first_bucket}L, 0L), {last}L))"
 
 
-def _starts(lr: "DataFrame", hr: "DataFrame", layout: Layout) -> "np.ndarray[Any, Any]":
-    """Count the scenes that start in each bucket."""
-    bucket = f"{_bucket('start_us', layout)} AS bucket"
-    counted = lr.selectExpr(bucket).unionAll(hr.selectExpr(bucket)).groupBy("bucket").count()
-    table = counted.toArrow()
-    weights = np.zeros(len(layout.slot_of_bucket), np.int64)
-    weights[table["bucket"].to_numpy()] = table["count"].to_numpy()
-    return weights
-
-
 def _shapes(scenes_of_side: "DataFrame", side: Side) -> "tuple[DataFrame, list[bytes]]":
-    """Bring in `shape`: the number of a footprint that is sent once, else -1, with its WKB."""
+    """Bring in `shape`: the number of a footprint that is sent once, else -1, with its WKB.
+
+    Of the scenes that share a footprint one is chosen, by ids alone; only its WKB is read. To
+    group by the footprint and take some WKB would sort all of them, kilobytes each.
+    """
     from pyspark.sql import functions as f
 
     if side.footprints > MAX_SHAPES or side.footprints * REPEATED > side.scenes:
         return scenes_of_side.withColumn("shape", f.lit(-1)), []
-    distinct = scenes_of_side.groupBy("footprint_id").agg(f.first("wkb").alias("wkb")).toArrow()
+    spark = scenes_of_side.sparkSession
+    hashed = scenes_of_side.withColumn("chosen", f.xxhash64("id"))
+    chosen = hashed.groupBy("footprint_id").agg(f.min("chosen").alias("chosen")).toArrow()
+    one = f.broadcast(from_arrow(spark, chosen))
+    distinct = hashed.join(one, ["footprint_id", "chosen"]).select("footprint_id", "wkb").toArrow()
+    # Two ids with one hash would bring a footprint twice.
+    distinct = distinct.group_by("footprint_id").aggregate([("wkb", "min")])
     numbered = pa.table({"footprint_id": distinct["footprint_id"]}).append_column(
         "shape", pa.array(range(len(distinct)), pa.int32())
     )
-    codes = from_arrow(scenes_of_side.sparkSession, numbered)
+    codes = from_arrow(spark, numbered)
     coded = scenes_of_side.drop("wkb").join(f.broadcast(codes), "footprint_id")
-    return coded.withColumn("wkb", f.lit(None).cast("binary")), distinct["wkb"].to_pylist()
+    return coded.withColumn("wkb", f.lit(None).cast("binary")), distinct["wkb_min"].to_pylist()
 
 
 def _groups(met: TilePairs, group: "np.ndarray[Any, Any]", of_hr: bool) -> list[list[int]]:
@@ -291,9 +372,8 @@ def _task(
     """Return what runs in a task."""
 
     def tell(did: Tested) -> None:
-        for count, value in zip(
-            counts, (did.scene_pairs, did.footprint_pairs, did.pairs, did.rows), strict=True
-        ):
+        values = (did.scene_pairs, did.footprint_pairs, did.pairs, did.rows, *did.cost_us)
+        for count, value in zip(counts, values, strict=True):
             count.add(value)
 
     def task(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:

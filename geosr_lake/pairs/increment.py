@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geosr_lake.lake import Lake, Progress, changes
+from geosr_lake.lake import Lake, Progress, changes, ledger
 from geosr_lake.lake.changes import CAME, GONE
 from geosr_lake.lake.contracts import contract
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import Found, find
+from geosr_lake.pairs.layout import SMALL
 from geosr_lake.recipe import PairRule
 
 if TYPE_CHECKING:
@@ -124,14 +125,18 @@ def increment(
             return frame.persist()
 
         moved = keep(sides.of_side(rows, rule, "lr").unionAll(sides.of_side(rows, rule, "hr")))
-        came, gone = _moved(moved, rule, CAME), _moved(moved, rule, GONE)
+        came, gone = _moved(moved, rule)
         empty = lake.df("pairs").limit(0)
         former = keep(_former(lake, rule, gone)) if _number(gone) else empty
         searched: list[Found] = []
         if _number(came):
-            for lr, hr in _partners(lake.df("scenes"), rule, tile_pairs, came):
-                search = find(lr, hr, tile_pairs, rule, allow_none=True, progress=progress)
-                searched.append(cached.enter_context(search))
+            at_most = ledger.row_count(lake.root, "scenes", lake.versions["scenes"])
+            # Delta knows which files of a large table hold the partners.
+            scenes = sides.whole(lake) if at_most <= SMALL else lake.df("scenes")
+            search = partial(find, allow_none=True, at_most=at_most, progress=progress)
+            for lr, hr in _partners(scenes, rule, tile_pairs, came):
+                opened = search(lr, hr, tile_pairs, rule)
+                searched.append(cached.enter_context(opened))
         found = reduce(lambda a, b: a.unionAll(b), [empty, *(one.rows for one in searched)])
         changed = keep(difference(found, former))
         kinds = {row["kind"]: row["count"] for row in changed.groupBy("kind").count().collect()}
@@ -152,14 +157,13 @@ def _number(moved: dict[Side, Moved]) -> int:
     return sum(side.count for side in moved.values())
 
 
-def _moved(rows: "DataFrame", rule: PairRule, change: int) -> dict[Side, Moved]:
-    """Return the scenes of both sides that came, or that went."""
+def _moved(rows: "DataFrame", rule: PairRule) -> tuple[dict[Side, Moved], dict[Side, Moved]]:
+    """Return the scenes of both sides that came, and those that went."""
     from pyspark.sql import functions as f
 
-    of_change = rows.where(f.col("change") == change).drop("change")
     totals = {
-        row["sensor"]: row
-        for row in of_change.groupBy("sensor")
+        (row["change"], row["sensor"]): row
+        for row in rows.groupBy("change", "sensor")
         .agg(
             f.count("*").alias("scenes"),
             f.collect_set("tile").alias("tiles"),
@@ -168,17 +172,17 @@ def _moved(rows: "DataFrame", rule: PairRule, change: int) -> dict[Side, Moved]:
         )
         .collect()
     }
-    found: dict[Side, Moved] = {}
-    for side in SIDES:
+
+    def of(change: int, side: Side) -> Moved:
         sensor = getattr(rule, side).sensor
-        mine = of_change.where(f.col("sensor") == sensor)
-        row = totals.get(sensor)
-        if row is None:
-            found[side] = Moved(mine, 0, (), None, None)
-        else:
-            tiles = tuple(sorted(row["tiles"]))
-            found[side] = Moved(mine, row["scenes"], tiles, row["first"], row["last"])
-    return found
+        mine = rows.where((f.col("change") == change) & (f.col("sensor") == sensor)).drop("change")
+        if (row := totals.get((change, sensor))) is None:
+            return Moved(mine, 0, (), None, None)
+        tiles = tuple(sorted(row["tiles"]))
+        return Moved(mine, row["scenes"], tiles, row["first"], row["last"])
+
+    came, gone = ({side: of(change, side) for side in SIDES} for change in (CAME, GONE))
+    return came, gone
 
 
 def _former(lake: Lake, rule: PairRule, gone: dict[Side, Moved]) -> "DataFrame":

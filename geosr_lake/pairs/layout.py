@@ -17,7 +17,7 @@ DAY_US = 86_400_000_000
 ROWS_A_TASK = 150_000
 """Scenes that a task takes: about 100 MB in its Python worker, and a few seconds."""
 SMALL = 20_000
-"""Scenes for which a second task does not pay."""
+"""Scenes that are matched in the driver: no task pays for them."""
 BUCKETS_A_SLOT = 4
 """A slot is at least so many buckets long, so that few scenes stand in two slots."""
 MAX_BUCKETS = 20_000
@@ -36,6 +36,7 @@ class Side:
         end_us: Latest end.
         footprints: About how many distinct footprints they have.
         tiles: Columns tile, scenes; each tile once.
+        days: Columns day, counted from 1970, and scenes that start in it.
     """
 
     scenes: int
@@ -44,6 +45,7 @@ class Side:
     end_us: int
     footprints: int
     tiles: pa.Table
+    days: pa.Table
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ class Layout:
         return {"bucket_us": self.bucket_us, "tasks": self.tasks, "groups": self.groups}
 
 
+ONE_TASK = Layout(DAY_US, 0, np.zeros(1, np.int64), 1)
+"""The layout of a small join."""
+
+
 def bucket_width_us(window_us: int, lr: Side, hr: Side) -> int:
     """Return the width of a time bucket.
 
@@ -90,22 +96,21 @@ def bucket_width_us(window_us: int, lr: Side, hr: Side) -> int:
     return max(DAY_US, 2 * window_us, span // MAX_BUCKETS, *means)
 
 
-def lay_out(window_us: int, lr: Side, hr: Side, *, tasks: int | None = None) -> Layout:
+def lay_out(window_us: int, lr: Side, hr: Side, *, tasks: int = 2) -> Layout:
     """Cut the join into tasks of about `ROWS_A_TASK` scenes.
 
     Args:
         window_us: The rule's window.
         lr: The LR side.
         hr: The HR side.
-        tasks: How many tasks there are to be at least, where there are enough scenes for it;
-            None: 2.
+        tasks: How many tasks there are to be at least, where time and tiles can be cut so.
     """
     rows = lr.scenes + hr.scenes
     width = bucket_width_us(window_us, lr, hr)
     start, end = min(lr.start_us, hr.start_us), max(lr.end_us, hr.end_us)
     first = start // width
     buckets = int(end // width - first) + 1
-    wanted = 1 if rows <= SMALL else max(tasks or 2, -(-rows // ROWS_A_TASK))
+    wanted = max(tasks, -(-rows // ROWS_A_TASK))
     times = min(wanted, max(1, buckets // BUCKETS_A_SLOT))
     groups = min(-(-wanted // times), max(1, len(lr.tiles)))
     # Archives grow, but slowly: even stretches of time, unless `even_slots` knows better.
@@ -113,16 +118,22 @@ def lay_out(window_us: int, lr: Side, hr: Side, *, tasks: int | None = None) -> 
     return Layout(width, int(first), slots, groups)
 
 
-def even_slots(layout: Layout, weights: Ints) -> Layout:
+def even_slots(layout: Layout, sides: tuple[Side, Side]) -> Layout:
     """Return the layout with slots of time of about equal weight.
 
     Args:
         layout: As `lay_out` returns it.
-        weights: Scenes that start in each bucket.
+        sides: Both sides; a day counts where it begins.
     """
+    last = len(layout.slot_of_bucket) - 1
+    weights = np.zeros(last + 1, np.int64)
+    for side in sides:
+        start_us = side.days["day"].to_numpy().astype(np.int64) * DAY_US
+        bucket = np.clip(start_us // layout.bucket_us - layout.first_bucket, 0, last)
+        np.add.at(weights, bucket, side.days["scenes"].to_numpy())
     before = np.concatenate([[0], np.cumsum(weights)[:-1]])
     total = max(1, int(weights.sum()))
-    slots = before * layout.times // total
+    slots = np.minimum(before * layout.times // total, layout.times - 1)
     # Without gaps in the numbers: a bucket can outweigh a slot.
     dense = np.cumsum(np.concatenate([[0], np.diff(slots) > 0]))
     return Layout(layout.bucket_us, layout.first_bucket, dense.astype(np.int64), layout.groups)

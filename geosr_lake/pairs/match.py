@@ -4,6 +4,7 @@ What repeats is done once: a footprint is parsed once a task, and each pair of f
 once, however many scenes share it.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -66,14 +67,42 @@ class TilePairs:
         return cls(lr_names, hr_names, first, lr[order].astype(np.int64))
 
 
+STEPS = ("parse", "near", "boxes", "exact", "overlap", "rows")
+"""What a task does: parses footprints, finds scenes near in time, compares their boxes, tests
+footprints exactly, measures overlaps, makes rows."""
+
+
 @dataclass(frozen=True)
 class Tested:
-    """What a task did: scene pairs whose boxes meet, exact tests, pairs, scenes that came in."""
+    """What a task did.
+
+    Attributes:
+        scene_pairs: Scene pairs within the window whose boxes meet.
+        footprint_pairs: Exact tests.
+        pairs: Pairs.
+        rows: Scenes that came in.
+        cost_us: Processor time of each of `STEPS`, in microseconds.
+    """
 
     scene_pairs: int
     footprint_pairs: int
     pairs: int
     rows: int
+    cost_us: tuple[int, ...]
+
+
+class Clock:
+    """Adds up the processor time of steps."""
+
+    def __init__(self) -> None:
+        self.spent_us = dict.fromkeys(STEPS, 0)
+        self._since = time.process_time_ns()
+
+    def end(self, step: str) -> None:
+        """Say that `step` ends here; it began where the one before ended."""
+        now = time.process_time_ns()
+        self.spent_us[step] += (now - self._since) // 1000
+        self._since = now
 
 
 @dataclass(frozen=True)
@@ -147,8 +176,10 @@ def match(
         min_overlap_frac: The least overlap, itself allowed.
         tell: Called once, at the end.
     """
+    clock = Clock()
     lr = _Side.of(rows.filter(pc.invert(rows["hr"])), shapes[0])
     hr = _Side.of(rows.filter(rows["hr"]), shapes[1])
+    clock.end("parse")
     # An HR scene once for each LR tile that its tile meets.
     times = (tiles.first[1:] - tiles.first[:-1])[hr.tile]
     scene = np.repeat(np.arange(len(hr.tile)), times)
@@ -164,6 +195,7 @@ def match(
     right = Intervals(hr_key.astype(np.int64), hr.start[scene], hr.end[scene])
     tested = exact = pairs = 0
     for at_lr, at_hr, gap in near(left, right, window_us):
+        clock.end("near")
         i, j = at_lr, scene[at_hr]
         # Two scenes can share several slots: they are a pair in the first.
         keep = lr.time[i] == np.maximum(lr.first_time[i], hr.first_time[j])
@@ -171,13 +203,17 @@ def match(
         i, j = i[keep], j[keep]
         both = lr.footprint[i] * len(hr.shapes) + hr.footprint[j]
         distinct, of = np.unique(both, return_inverse=True)
-        share = shares(lr.shapes, hr.shapes, *np.divmod(distinct, max(1, len(hr.shapes))))[of]
+        at = np.divmod(distinct, max(1, len(hr.shapes)))
+        clock.end("boxes")
+        share = shares(lr.shapes, hr.shapes, *at, clock.end)[of]
         enough = share >= min_overlap_frac  # False where it is NaN
         tested, exact, pairs = tested + len(i), exact + len(distinct), pairs + int(enough.sum())
         found = _found(lr, hr, tiles, i[enough], j[enough], gap[keep][enough], share[enough])
-        for at in range(0, found.num_rows, ROWS_A_BATCH):
-            yield found.slice(at, ROWS_A_BATCH)
-    tell(Tested(tested, exact, pairs, rows.num_rows))
+        for start in range(0, found.num_rows, ROWS_A_BATCH):
+            yield found.slice(start, ROWS_A_BATCH)
+        clock.end("rows")
+    clock.end("near")
+    tell(Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values())))
 
 
 def _found(

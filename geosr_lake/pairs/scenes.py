@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from geosr_lake.errors import RecipeError, UsageError
+from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.recipe import PairRule, SceneFilter
 
 if TYPE_CHECKING:
@@ -35,16 +36,20 @@ def of_side(scenes: "DataFrame", rule: PairRule, side: Literal["lr", "hr"]) -> "
     return scenes.where(_passes(rule.lr if side == "lr" else rule.hr, rule))
 
 
-def narrow(scenes: "DataFrame") -> "DataFrame":
-    """Return what the join needs of scenes: no geometry, no assets.
+def whole(lake: Lake) -> "DataFrame":
+    """Return the table `scenes` of the lake, for who reads all of it.
 
-    Returns:
-        Columns scene_id, sensor, tile, xmin, ymin, xmax, ymax, footprint_id, and start_us and
-        end_us, microseconds since 1970 in UTC.
+    The data files themselves: nothing of Delta's is left out (no deletion vectors, no mapped
+    columns, no partitions), and Spark jobs over the log are spared, which cost more than a small
+    table.
     """
-    return scenes.selectExpr(
-        *NARROW, "unix_micros(t_start) AS start_us", "unix_micros(t_end) AS end_us"
-    )
+    version = lake.versions.get("scenes")
+    files = {} if version is None else ledger.files_of(lake.root, "scenes", version)
+    if not files:
+        return lake.df("scenes")
+    at = tables.table_path(lake.root, "scenes")
+    reader = lake.spark.read.schema(tables.schema("scenes"))
+    return reader.parquet(*(f"{at}/{path}" for path in files))
 
 
 def why_none(scenes: "DataFrame", which: SceneFilter, name: str) -> UsageError:
@@ -80,25 +85,12 @@ def why_none(scenes: "DataFrame", which: SceneFilter, name: str) -> UsageError:
     )
 
 
-def counts(scenes: "DataFrame", rule: PairRule, *, may_lack: bool = False) -> tuple[int, int]:
-    """Count the scenes of the LR and of the HR side of a rule.
-
-    Args:
-        scenes: The table.
-        rule: The rule.
-        may_lack: A side without a scene is counted, not refused.
-
-    Raises:
-        UsageError: If there is no scene of one of the sensors.
-        RecipeError: If there are some, but none passes the rule's filter.
-    """
+def counts(scenes: "DataFrame", rule: PairRule) -> tuple[int, int]:
+    """Count the scenes of the LR and of the HR side of a rule."""
     from pyspark.sql import functions as f
 
     found = scenes.agg(
         f.count_if(_passes(rule.lr, rule)).alias("lr"),
         f.count_if(_passes(rule.hr, rule)).alias("hr"),
     ).collect()[0]
-    for name, which in (("lr", rule.lr), ("hr", rule.hr)):
-        if not found[name] and not may_lack:
-            raise why_none(scenes, which, name)
     return int(found["lr"]), int(found["hr"])

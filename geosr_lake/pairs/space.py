@@ -1,8 +1,10 @@
 """Where tiles and footprints meet: Sedona on the tiles' extents, GEOS on single footprints."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
@@ -41,7 +43,29 @@ def meet(lr_tiles: "DataFrame", hr_tiles: "DataFrame") -> "DataFrame":
     return met.select("lr_tile", "hr_tile", "lr_extent_id", "hr_extent_id")
 
 
-def shares(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Floats:
+def meet_here(lr_tiles: pa.Table, hr_tiles: pa.Table) -> pa.Table:
+    """Return what `meet` returns, found in this process: for few tiles."""
+    lr, hr = (
+        shapely.from_wkb(tiles["extent_wkb"].to_numpy(zero_copy_only=False))
+        for tiles in (lr_tiles, hr_tiles)
+    )
+    at_hr, at_lr = shapely.STRtree(lr).query(hr, predicate="intersects")
+    return pa.table(
+        {
+            f"{side}_{name}": tiles[name].take(pa.array(at))
+            for name in ("tile", "extent_id")
+            for side, tiles, at in (("lr", lr_tiles, at_lr), ("hr", hr_tiles, at_hr))
+        }
+    )
+
+
+def shares(
+    lr: Geometries,
+    hr: Geometries,
+    lr_at: Ints,
+    hr_at: Ints,
+    ended: Callable[[str], object] = str,
+) -> Floats:
     """Return how far LR footprints cover HR footprints, each pair tested exactly.
 
     GEOS decides, on prepared LR footprints: nearly all are inside or apart, and what is inside is
@@ -52,6 +76,7 @@ def shares(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Floats:
         hr: HR footprints.
         lr_at: Position in `lr`, shape (pairs,); fastest where equal ones stand together.
         hr_at: Position in `hr`.
+        ended: Told of the end of the steps exact and overlap.
 
     Returns:
         Shape (pairs,): 0 to 1 as `area.overlap_frac` has it; NaN where they do not intersect.
@@ -63,8 +88,10 @@ def shares(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Floats:
     share[inside] = 1.0
     rest = np.flatnonzero(~inside)
     rest = rest[shapely.intersects(left[rest], right[rest])]
+    ended("exact")
     whole = np.zeros(len(hr))
     used = np.unique(hr_at[rest])
     whole[used] = area_m2(hr[used])
     share[rest] = overlap_frac(left[rest], right[rest], whole[hr_at[rest]])
+    ended("overlap")
     return share

@@ -4,6 +4,7 @@ There are as many tiles as native cells on the ground, whatever the years of the
 is to be done is decided on the driver, in Arrow. Only the tiles that have not met go to Spark.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,15 @@ import pyarrow as pa
 
 from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.lake.frames import from_arrow
-from geosr_lake.pairs.space import meet
+from geosr_lake.pairs.space import meet, meet_here
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 EXTENT = ["tile", "extent_id"]
 TILE = [*EXTENT, "extent_wkb"]
+FEW = 50_000
+"""Tiles for which a tree in this process is faster than to plan a join."""
 TILE_PAIR = ["lr_tile", "hr_tile", "lr_extent_id", "hr_extent_id"]
 
 
@@ -85,11 +88,17 @@ def plan(met: pa.Table, lr: pa.Table, hr: pa.Table) -> Meeting:
     return Meeting(kept, asked)
 
 
-def _meet(spark: "SparkSession", asked: tuple[tuple[pa.Table, pa.Table], ...]) -> pa.Table:
+def _meet(
+    spark: "Callable[[], SparkSession]", asked: tuple[tuple[pa.Table, pa.Table], ...]
+) -> pa.Table:
     """Return the tile pairs that are found when `asked` is joined."""
     none = pa.schema([(name, pa.string()) for name in TILE_PAIR]).empty_table()
     found = [
-        meet(from_arrow(spark, lr), from_arrow(spark, hr)).toArrow().select(TILE_PAIR)
+        (
+            meet_here(lr, hr)
+            if len(lr) + len(hr) <= FEW
+            else meet(from_arrow(spark(), lr), from_arrow(spark(), hr)).toArrow()
+        ).select(TILE_PAIR)
         for lr, hr in asked
     ]
     return pa.concat_tables([none, *(table.cast(none.schema) for table in found)])
@@ -113,12 +122,16 @@ def grow(lake: Lake, lr_sensor: str, hr_sensor: str) -> TilePairs:
         filters=[(name, "=", value) for name, value in sensors.items()],
     )
     meeting = plan(met, lr, hr)
-    new = _meet(lake.spark, meeting.asked)
+    new = _meet(lambda: lake.spark, meeting.asked)
     rows = pa.concat_tables([meeting.kept.select(TILE_PAIR), new])
-    if len(new) or len(meeting.kept) < len(met):
-        named = rows
+    outdated = len(meeting.kept) < len(met)
+    if len(new) or outdated:
+        named = rows if outdated else new
         for name, value in sensors.items():
-            named = named.append_column(name, pa.array([value] * len(rows), pa.string()))
+            named = named.append_column(name, pa.repeat(pa.scalar(value), len(named)))
         frame = from_arrow(lake.spark, named)
-        tables.replace(lake.spark, lake.root, "tile_pairs", frame, where=sensors)
+        if outdated:
+            tables.replace(lake.spark, lake.root, "tile_pairs", frame, where=sensors)
+        else:
+            tables.append(lake.spark, lake.root, "tile_pairs", frame)
     return TilePairs(rows.select(["lr_tile", "hr_tile"]), len(new))

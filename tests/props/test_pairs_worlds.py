@@ -96,7 +96,9 @@ def test_join_is_brute_force(spark: SparkSession, window: str, partitions: int) 
     scenes = random_world(len(window) * 1000 + partitions, window_us)
     truth = truth_of(scenes)
     wanted = truth.inside(window_us)
-    found = join(spark, scenes, recipe(window=window).pairs, partitions=partitions)
+    rule = recipe(window=window).pairs
+    found = join(spark, scenes, rule, partitions=partitions, tasks=partitions)
+    assert join(spark, scenes, rule, tasks=None) == found
     assert {key: gap for key, (gap, _) in found.items()} == wanted
     overlap = truth.overlaps(wanted.keys())
     assert max(abs(share - overlap[key]) for key, (_, share) in found.items()) <= 1e-6
@@ -133,10 +135,10 @@ def test_a_world_that_grows_is_brute_force_at_every_step(lake: Lake, seed: int) 
     assert grown, "no tile's extent grew"
 
 
-def test_partitions_do_not_change_a_row(spark: SparkSession) -> None:
+def test_partitions_and_tasks_do_not_change_a_row(spark: SparkSession) -> None:
     scenes = random_world(7, DAY_US)
     rule = recipe(window="1 d").pairs
-    first, *others = (join(spark, scenes, rule, partitions=n) for n in (1, 2, 7))
+    first, *others = (join(spark, scenes, rule, partitions=n, tasks=n) for n in (1, 2, 7))
     assert first
     assert all(other == first for other in others)
 

@@ -184,6 +184,11 @@ def test_a_part_without_scenes_is_an_answer(spark: SparkSession) -> None:
         assert (found.lr_scenes, found.hr_scenes, found.rows.count()) == (1, 0, 0)
 
 
+def test_a_footprint_that_repeats_is_sent_once_and_finds_the_same(spark: SparkSession) -> None:
+    rule, scenes = recipe(window="1 d").pairs, archive(4)
+    assert join(spark, scenes, rule) == join(spark, scenes, rule, tasks=None) != {}
+
+
 def test_scenes_that_meet_nobody_are_no_error(spark: SparkSession) -> None:
     assert join(spark, [lr(T), hr(T, at=square(50, 0))], recipe().pairs) == {}
 
@@ -212,13 +217,15 @@ def test_cost_per_pair_does_not_grow_with_the_archive(spark: SparkSession) -> No
     tested, shuffled = [], []
     for years in (1, 4):
         all_scenes, tiles = frames(spark, archive(years))
-        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule) as found:
+        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule, tasks=2) as found:
             pairs = found.rows.count()
             assert pairs == found.pairs > 1000 * years
             tested.append(found.tested / pairs)
             shuffled.append(found.shuffled / (found.lr_scenes + found.hr_scenes))
     assert tested[1] == pytest.approx(tested[0], rel=0.02)
-    assert shuffled == [1.0, 1.0]
+    # Nearly every scene comes to one task, some to two.
+    assert shuffled[0] < 1.05
+    assert shuffled[1] < 1.02
 
 
 def test_every_task_gets_a_partition_of_its_own(spark: SparkSession) -> None:
@@ -253,7 +260,7 @@ def test_plan_has_no_cartesian_product_and_no_nested_loop(
         coarse, fine = (tiles.where(f"sensor = '{name}'") for name in ("modis", "landsat"))
         met = meet(coarse, fine)
         spatial = executed(met)
-        with find(all_scenes, all_scenes, met.toArrow(), rule) as found:
+        with find(all_scenes, all_scenes, met.toArrow(), rule, tasks=2) as found:
             rows = executed(found.rows)
     finally:
         spark.conf.set(key, before)

@@ -1,12 +1,17 @@
 """The table of tile pairs: it grows with new tiles and changed extents, and only with those."""
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from pairs_world import NOON_2024_US, Scene, join, put, recipe, square
-from pyspark.sql import DataFrame
+from pairs_world import NOON_2024_US, Scene, join, put, recipe, square, tile_table
+from pyspark.sql import SparkSession
 
 from geosr_lake.lake import Lake
+from geosr_lake.lake.frames import from_arrow
 from geosr_lake.pairs import tiles
 from geosr_lake.pairs.build import build
+from geosr_lake.pairs.space import meet, meet_here
 
 pytestmark = pytest.mark.spark
 
@@ -39,11 +44,11 @@ class Spy:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, str]] = []
-        self._meet = tiles.meet
-        monkeypatch.setattr(tiles, "meet", self)
+        self._meet = tiles.meet_here
+        monkeypatch.setattr(tiles, "meet_here", self)
 
-    def __call__(self, lr: DataFrame, hr: DataFrame) -> DataFrame:
-        left, right = ([row["tile"] for row in side.collect()] for side in (lr, hr))
+    def __call__(self, lr: pa.Table, hr: pa.Table) -> pa.Table:
+        left, right = (side["tile"].to_pylist() for side in (lr, hr))
         self.asked += [(a, b) for a in left for b in right]
         return self._meet(lr, hr)
 
@@ -119,3 +124,19 @@ def test_two_sensor_pairs_keep_their_own_tile_pairs(lake: Lake) -> None:
     assert build(lake, recipe("landsat", "naip")).tile_pairs_new == 1
     assert build(lake, recipe()).tile_pairs_new == 0
     assert lake.df("tile_pairs").count() == 2
+
+
+def test_sedona_and_the_tree_in_this_process_find_the_same_tile_pairs(spark: SparkSession) -> None:
+    """On a grid, so that many extents touch in an edge or a corner."""
+    rng = np.random.default_rng(5)
+    places = rng.integers(-20, 20, (120, 2)).tolist()
+    worlds = [
+        coarse(x, y, size=5.0) if k % 2 else fine(5.0 * x, 5.0 * y, tile=f"{k:06}", size=5.0)
+        for k, (x, y) in enumerate(places)
+    ]
+    known = tile_table(worlds)
+    lr, hr = (known.filter(pc.equal(known["sensor"], name)) for name in ("modis", "landsat"))
+    here = meet_here(lr, hr).to_pylist()
+    there = meet(from_arrow(spark, lr), from_arrow(spark, hr)).toArrow().to_pylist()
+    assert len(here) > 20
+    assert sorted(here, key=str) == sorted(there, key=str)

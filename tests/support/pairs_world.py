@@ -180,15 +180,23 @@ def pairs_of(rows: list[Row]) -> dict[tuple[str, str], tuple[int, float]]:
 
 
 def join(
-    spark: SparkSession, scenes: list[Scene], rule: PairRule, *, partitions: int = 2
+    spark: SparkSession,
+    scenes: list[Scene],
+    rule: PairRule,
+    *,
+    partitions: int = 2,
+    tasks: int | None = 2,
 ) -> dict[tuple[str, str], tuple[int, float]]:
-    """Find the pairs of `rule` with the join, with so many partitions in and between."""
+    """Find the pairs of `rule` with the join, with so many partitions in, and so many tasks.
+
+    Without `tasks` the scenes are few enough to be matched in this process.
+    """
     key = "spark.sql.shuffle.partitions"
     before = spark.conf.get(key)
     spark.conf.set(key, partitions)
     try:
         all_scenes, tiles = (frame.repartition(partitions) for frame in frames(spark, scenes))
-        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule) as found:
+        with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule, tasks=tasks) as found:
             return pairs_of(found.rows.collect())
     finally:
         spark.conf.set(key, before)

@@ -1,5 +1,7 @@
 """How the join is cut into tasks, and which partition Spark sends a task's rows to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -22,7 +24,17 @@ def side(scenes: int, years: float, length_us: int = 0, tiles: int = 50) -> Side
     each = pa.table(
         {"tile": [f"t{i:03}" for i in range(tiles)], "scenes": [scenes // tiles] * tiles}
     )
-    return Side(scenes, float(scenes * length_us), 0, int(years * YEAR_US), scenes, each)
+    days = max(1, int(years * 365))
+    of_day = pa.table({"day": np.arange(days), "scenes": np.full(days, scenes // days)})
+    return Side(scenes, float(scenes * length_us), 0, int(years * YEAR_US), scenes, each, of_day)
+
+
+def busy(days: slice, scenes: int) -> Side:
+    """Four years with a hundred scenes a day, and more on some days."""
+    each = np.full(4 * 365, 100)
+    each[days] = scenes
+    of_day = pa.table({"day": np.arange(len(each)), "scenes": each})
+    return replace(side(int(each.sum()), 4), days=of_day)
 
 
 @pytest.mark.parametrize("window_us", [0, 1, 3_600_000_000, DAY_US // 2])
@@ -48,8 +60,13 @@ def test_slots_are_long_against_the_window_and_tasks_enough(window_us: int) -> N
     assert (np.diff(layout.slot_of_bucket) >= 0).all()
 
 
-def test_a_small_join_is_one_task() -> None:
-    assert lay_out(DAY_US, side(5000, 10), side(5000, 10), tasks=8).tasks == 1
+def test_there_are_as_many_tasks_as_are_asked_for() -> None:
+    few = side(500, 10)
+    assert lay_out(DAY_US, few, few).tasks == 2
+    assert lay_out(DAY_US, few, few, tasks=8).tasks == 8
+    # Time cannot be cut where the window is as long as the archive; tiles can.
+    whole = lay_out(3660 * DAY_US, few, few, tasks=8)
+    assert (whole.times, whole.groups) == (1, 8)
 
 
 def test_one_microsecond_scene_far_away_makes_no_more_buckets_than_allowed() -> None:
@@ -58,20 +75,17 @@ def test_one_microsecond_scene_far_away_makes_no_more_buckets_than_allowed() -> 
 
 
 def test_uneven_time_is_cut_evenly() -> None:
-    layout = lay_out(0, side(1_000_000, 4), side(1_000_000, 4))
-    weights = np.full(len(layout.slot_of_bucket), 100)
-    weights[1200:] = 2000  # a second satellite
-    cut = even_slots(layout, weights)
-    load = np.bincount(cut.slot_of_bucket, weights)
+    lr, hr = busy(slice(1200, None), 2000), side(1_000_000, 4)  # a second satellite
+    cut = even_slots(lay_out(0, lr, hr), (lr, hr))
+    days = lr.days["scenes"].to_numpy() + hr.days["scenes"].to_numpy()
+    load = np.bincount(cut.slot_of_bucket[: len(days)], days)
     assert load.max() < 1.2 * np.median(load)
-    assert cut.tasks == layout.tasks
+    assert cut.tasks == lay_out(0, lr, hr).tasks
 
 
 def test_a_bucket_heavier_than_a_slot_leaves_no_gap() -> None:
-    layout = lay_out(0, side(1_000_000, 4), side(1_000_000, 4))
-    weights = np.ones(len(layout.slot_of_bucket), np.int64)
-    weights[700] = 10_000
-    slots = even_slots(layout, weights).slot_of_bucket
+    lr, hr = busy(slice(700, 701), 10_000_000), side(1000, 4)
+    slots = even_slots(lay_out(0, lr, hr), (lr, hr)).slot_of_bucket
     assert set(np.diff(slots).tolist()) <= {0, 1}
     assert slots[0] == 0
 
