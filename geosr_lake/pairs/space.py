@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 
+OVERLAPS_AT_ONCE = 50_000
+"""Intersections that are held at a time: about a kilobyte each."""
+
 
 def meet(lr_tiles: "DataFrame", hr_tiles: "DataFrame") -> "DataFrame":
     """Return the pairs of tiles whose extents have a point in common.
@@ -92,6 +95,8 @@ def shares(
     whole = np.zeros(len(hr))
     used = np.unique(hr_at[rest])
     whole[used] = area_m2(hr[used])
-    share[rest] = overlap_frac(left[rest], right[rest], whole[hr_at[rest]])
+    for start in range(0, len(rest), OVERLAPS_AT_ONCE):
+        some = rest[start : start + OVERLAPS_AT_ONCE]
+        share[some] = overlap_frac(left[some], right[some], whole[hr_at[some]])
     ended("overlap")
     return share
