@@ -11,6 +11,7 @@ the others count the pairs. A process that takes longer than `--cut` or more mem
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -71,6 +72,7 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
     none = {"start_s": 0.0, "seconds": cut_s, "cpu_s": 0.0, "sums": None, "tested": None}
     if why is None and started.returncode:
         why = f"failed: {errors[-1][:100] if errors else started.returncode}"
+        none["seconds"] = math.nan
     found = none if why else json.loads(lines[-1])
     if found["seconds"] > cut_s:
         found, why = none, f"cut at {cut_s:.0f} s"
