@@ -129,7 +129,7 @@ def test_two_sensor_pairs_keep_their_own_tile_pairs(lake: Lake) -> None:
 def test_sedona_and_the_tree_in_this_process_find_the_same_tile_pairs(spark: SparkSession) -> None:
     """On a grid, so that many extents touch in an edge or a corner."""
     rng = np.random.default_rng(5)
-    places = rng.integers(-20, 20, (120, 2)).tolist()
+    places = rng.integers(-20, 20, (240, 2)).tolist()
     worlds = [
         coarse(x, y, size=5.0) if k % 2 else fine(5.0 * x, 5.0 * y, tile=f"{k:06}", size=5.0)
         for k, (x, y) in enumerate(places)
