@@ -12,6 +12,7 @@ from geosr_lake.archives.files import place_of
 from geosr_lake.archives.record import Record, broken, unwrapped
 
 BATCH_ROWS = 4096
+"""Rows that are read at once, as columns."""
 HELD_ROWS = 512
 """Rows that are held as Python objects at once."""
 _NO_VALUE = (OverflowError, ValueError, pa.ArrowException)

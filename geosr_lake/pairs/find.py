@@ -18,7 +18,6 @@ from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.progress import Progress, Silent
 from geosr_lake.pairs import scenes
 from geosr_lake.pairs.layout import (
-    DAY_US,
     ONE_TASK,
     SMALL,
     Layout,
@@ -29,6 +28,7 @@ from geosr_lake.pairs.layout import (
     task_keys,
 )
 from geosr_lake.pairs.match import FOUND, FOUND_DDL, STEPS, Tested, TilePairs, match, whole
+from geosr_lake.pairs.measure import measure
 from geosr_lake.recipe import PairRule
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def find(
 
     known = None
     if tasks is not None or at_most is None or at_most > SMALL:
-        known = _measure(lr, hr)
+        known = measure(lr, hr)
         checked(known[0].scenes, known[1].scenes)
     if known is None or (tasks is None and known[0].scenes + known[1].scenes <= SMALL):
         found = _here(lr, hr, tile_pairs, rule)
@@ -220,47 +220,6 @@ def _in_tasks(
         return Tested(scene_pairs, footprint_pairs, pairs, rows, tuple(cost_us))
 
     return Found(named, lr_side.scenes, hr_side.scenes, layout, did)
-
-
-def _measure(lr: "DataFrame", hr: "DataFrame") -> tuple[Side, Side]:
-    """Look at the scenes of both sides, in one Spark job: by tile, and by the day they start."""
-    from pyspark.sql import functions as f
-
-    day = f.expr(f"int((start_us - pmod(start_us, {DAY_US}L)) div {DAY_US}L)").alias("day")
-    both = lr.withColumn("hr", f.lit(False)).unionAll(hr.withColumn("hr", f.lit(True)))
-    of_tile, of_day = [f.col("hr"), f.col("tile")], [f.col("hr"), f.col("day")]
-    table = (
-        both.select("hr", "tile", day, "start_us", "end_us", "footprint_id")
-        .groupingSets([of_tile, of_day], "hr", "tile", "day")
-        .agg(
-            f.count("*").alias("scenes"),
-            # As double: the sum of many long intervals does not fit into 64 bits.
-            f.expr("sum(double(end_us - start_us))").alias("length_us"),
-            f.min("start_us").alias("start_us"),
-            f.max("end_us").alias("end_us"),
-            f.approx_count_distinct("footprint_id", 0.1).alias("footprints"),
-        )
-        .toArrow()
-        .combine_chunks()
-    )
-    return _side(table.filter(pc.invert(table["hr"]))), _side(table.filter(table["hr"]))
-
-
-def _side(measured: pa.Table) -> Side:
-    """Sum up what was measured of the tiles and days of one side."""
-    tiles, days = (measured.filter(pc.is_valid(measured[name])) for name in ("tile", "day"))
-    days = days.select(["day", "scenes"])
-    if not len(tiles):
-        return Side(0, 0.0, 0, 0, 0, tiles.select(["tile", "scenes"]), days)
-    return Side(
-        pc.sum(tiles["scenes"]).as_py(),
-        pc.sum(tiles["length_us"]).as_py(),
-        pc.min(tiles["start_us"]).as_py(),
-        pc.max(tiles["end_us"]).as_py(),
-        pc.sum(tiles["footprints"]).as_py(),
-        tiles.select(["tile", "scenes"]).sort_by("tile"),
-        days,
-    )
 
 
 def _bucket(instant: str, layout: Layout) -> str:

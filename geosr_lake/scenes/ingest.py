@@ -126,7 +126,7 @@ def ingest_files(
         named = [str(path) for path in files]
         counts = _add_items(lake, named, run.run_id, names or {}, selection, steps)
         steps.start("Deriving scenes and tiles")
-        groups = _derive(lake)
+        groups = derive_pending(lake)
         steps.start("Checking the sums")
         holds = check_sums(lake)
         did = _summary(run.run_id, counts, groups, holds)
@@ -273,10 +273,6 @@ def _count(rows: "DataFrame") -> tuple[list[Tally], str]:
             xor ^= row["xor"]
             total += int(row["total"])
     return tallies, f"scenes-ingest-{number}-{xor}-{total}" if number else ""
-
-
-def _derive(lake: Lake) -> int:
-    return derive_pending(lake)
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def test_the_command_prints_a_summary_or_json(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("cut", ["_derive", "_holdings"])
+@pytest.mark.parametrize("cut", ["derive_pending", "_holdings"])
 def test_a_run_that_was_cut_off_is_finished_by_the_next(
     lake: Lake, tmp_path: Path, cut: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
