@@ -109,7 +109,7 @@ def create(root: Root, table: str) -> DeltaTable:
 
 
 @contextmanager
-def _refusing(table: str) -> Iterator[None]:
+def refusing(table: str) -> Iterator[None]:
     """Turn the engine's refusal of rows (it has no class of its own) into a `ContractError`."""
     try:
         yield
@@ -139,7 +139,7 @@ def append(root: Root, table: str, rows: list[dict[str, Any]], *, txn: str | Non
             return
         properties = CommitProperties(app_transactions=[Transaction(txn, 1)])
     fitting = rows_table(table, rows)
-    with _refusing(table):
+    with refusing(table):
         write_deltalake(target, fitting, mode="append", commit_properties=properties)
 
 
@@ -172,7 +172,7 @@ def replace(
         f"{column} = {value}" if isinstance(value, int) else f"{column} = '{safe_segment(value)}'"
         for column, value in where.items()
     )
-    with _refusing(table):
+    with refusing(table):
         write_deltalake(create(root, table), wanted, mode="overwrite", predicate=predicate)
     return True
 

@@ -332,6 +332,11 @@ def replace(
         writer.option("replaceWhere", condition).save(table_path(root, table))
 
 
+def quoted(text: str) -> str:
+    """Return a text from outside as a SQL literal of Spark's that is nothing but a literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def _literal(value: str) -> str:
     """Return `value` as a SQL string literal; ids are letters, digits, ``-`` and ``_``."""
     if not value.replace("-", "").replace("_", "").isalnum():

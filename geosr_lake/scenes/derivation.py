@@ -61,12 +61,7 @@ class _Reach:
         """Return the part that is about tiles, to follow another condition."""
         if self.tiles is None:
             return ""
-        return f" AND {prefix}tile IN ({', '.join(_quoted(tile) for tile in self.tiles)})"
-
-
-def _quoted(text: str) -> str:
-    """Return a text from outside as a SQL literal that is nothing but a literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return f" AND {prefix}tile IN ({', '.join(tables.quoted(tile) for tile in self.tiles)})"
 
 
 def derive_pending(lake: Lake) -> int:

@@ -1,0 +1,188 @@
+"""Arrow rows into tables that Spark writes too: by deltalake, without a JVM, where that can be.
+
+deltalake does not write clustered tables, which Spark's are from the start and others become when
+`geosr lake maintain` finds them large. Those get their rows through Spark.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from deltalake import CommitProperties, Transaction, write_deltalake
+
+from geosr_lake.errors import ContractError
+from geosr_lake.lake import ledger, tables
+from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.frames import from_arrow
+from geosr_lake.lake.place import Root, place
+from geosr_lake.lake.tables import Txn
+
+if TYPE_CHECKING:
+    from geosr_lake.lake.handle import Lake
+
+
+def needs_spark(root: Root, table: str) -> bool:
+    """Tell whether only Spark can write `table` as it stands."""
+    found = ledger.open_table(root, table)
+    features = None if found is None else found.protocol().writer_features
+    return "clustering" in (features or ())
+
+
+def checked(rows: pa.Table, table: str) -> pa.Table:
+    """Return `rows` with the contract's columns, in their order and of their types.
+
+    Raises:
+        ContractError: If a column is missing or not in the contract, has another type, or a null
+            that is not allowed.
+    """
+    schema = ledger.arrow_schema(table)
+    problems = [
+        f"column {name} is missing" for name in schema.names if name not in rows.schema.names
+    ]
+    problems += [
+        f"column {n} is not in the contract" for n in rows.schema.names if n not in schema.names
+    ]
+    if not problems:
+        problems = [
+            f"column {field.name} has nulls"
+            for field in schema
+            if not field.nullable and rows[field.name].null_count
+        ]
+    if not problems:
+        try:
+            return rows.select(schema.names).cast(schema)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            problems = [str(error)]
+    raise ContractError(
+        f"Rows do not fit the table {table}: {'; '.join(sorted(problems))}",
+        next_step=f"See schemas/{table}.json.",
+    )
+
+
+def _properties(txn: Txn | None) -> CommitProperties | None:
+    if txn is None:
+        return None
+    return CommitProperties(app_transactions=[Transaction(txn.name, txn.number)])
+
+
+def _seen(root: Root, table: str, txn: Txn | None) -> bool:
+    """Tell whether Delta has seen a transaction; deltalake writes them, and skips nothing."""
+    found = None if txn is None else ledger.open_table(root, table)
+    if txn is None or found is None:
+        return False
+    seen = found.transaction_version(txn.name)
+    return seen is not None and seen >= txn.number
+
+
+def _made(root: Root, table: str) -> None:
+    if not tables.exists(root, table):
+        # A log without a version is what a run leaves that was killed here.
+        place(root).remove_below(*tables.segments(table), "_delta_log")
+    ledger.create(root, table)
+
+
+def append(lake: "Lake", table: str, rows: pa.Table, *, txn: Txn | None = None) -> None:
+    """Append rows; the same transaction a second time appends nothing, as at `tables.append`.
+
+    No rows with a transaction are a version that says only that it took place.
+    """
+    fitting = checked(rows, table)
+    if needs_spark(lake.root, table):
+        frame = from_arrow(lake.spark, fitting, tables.schema(table))
+        tables.append(lake.spark, lake.root, table, frame, txn=txn)
+        return
+    if _seen(lake.root, table, txn):
+        return
+    _made(lake.root, table)
+    with ledger.refusing(table):
+        write_deltalake(
+            ledger.create(lake.root, table),
+            fitting,
+            mode="append",
+            commit_properties=_properties(txn),
+        )
+
+
+def replace(
+    lake: "Lake", table: str, rows: pa.Table, *, where: Mapping[str, str], txn: Txn | None = None
+) -> None:
+    """Put `rows` in the place of those whose columns equal `where`; all must match it."""
+    fitting = checked(rows, table)
+    if needs_spark(lake.root, table):
+        frame = from_arrow(lake.spark, fitting, tables.schema(table))
+        tables.replace(lake.spark, lake.root, table, frame, where=dict(where), txn=txn)
+        return
+    if _seen(lake.root, table, txn):
+        return
+    _made(lake.root, table)
+    with ledger.refusing(table):
+        write_deltalake(
+            ledger.create(lake.root, table),
+            fitting,
+            mode="overwrite",
+            predicate=" AND ".join(f"{name} = {_quoted(value)}" for name, value in where.items()),
+            commit_properties=_properties(txn),
+        )
+
+
+def apply(
+    lake: "Lake",
+    table: str,
+    changes: pa.Table,
+    *,
+    where: Mapping[str, str],
+    any_of: Mapping[str, Sequence[str]] | None = None,
+    txn: Txn | None = None,
+) -> None:
+    """Apply changes to a table that is there, in one commit; other files stay as they are.
+
+    Args:
+        lake: The lake.
+        table: The table.
+        changes: The contract's columns, each key once, and `_deleted`: whether the row of this
+            key goes; else it comes, or takes the place of the one that is there.
+        where: What columns of every row that changes equal.
+        any_of: One of these columns has one of its values in every row that changes: files that
+            cannot hold such rows are not read. None: not known.
+        txn: Written with the changes.
+    """
+    deleted = changes["_deleted"]
+    fitting = checked(changes.drop_columns("_deleted"), table).append_column("_deleted", deleted)
+    in_spark = needs_spark(lake.root, table)
+    literal = tables.quoted if in_spark else _quoted
+    parts = [f"t.{name} = {literal(value)}" for name, value in where.items()]
+    choices = [
+        f"t.{name} IN ({', '.join(literal(value) for value in values)})"
+        for name, values in (any_of or {}).items()
+        if values
+    ]
+    parts += [f"({' OR '.join(choices)})"] if choices else []
+    condition = " AND ".join(parts)
+    if in_spark:
+        frame = from_arrow(lake.spark, fitting)
+        tables.apply(lake.spark, lake.root, table, frame, where=condition, txn=txn)
+        return
+    if _seen(lake.root, table, txn):
+        return
+    terms = contract(table)
+    values = {name: f"s.{name}" for name in terms.names}
+    with ledger.refusing(table):
+        (
+            ledger.create(lake.root, table)
+            .merge(
+                fitting,
+                " AND ".join([*(f"t.{name} = s.{name}" for name in terms.key), condition]),
+                source_alias="s",
+                target_alias="t",
+                commit_properties=_properties(txn),
+            )
+            .when_matched_delete("s._deleted")
+            .when_matched_update(values)
+            .when_not_matched_insert(values, "NOT s._deleted")
+            .execute()
+        )
+
+
+def _quoted(value: str) -> str:
+    """Return a text from outside as a SQL literal of DataFusion's that is nothing but a literal."""
+    return "'" + value.replace("'", "''") + "'"
