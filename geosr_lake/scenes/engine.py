@@ -53,6 +53,11 @@ def _json_bytes(found: Survey) -> int:
     return found.bytes * (TIMES_PACKED if found.path.lower().endswith(".gz") else 1)
 
 
+def clustered(lake: Lake) -> list[str]:
+    """Return those of the stage's tables that only Spark can write."""
+    return [t for t in stage_tables("scenes") if arrow.needs_spark(lake.root, t)]
+
+
 def choose(lake: Lake, files: Sequence[str], engine: Engine) -> Choice:
     """Return the engine for an ingest of `files`.
 
@@ -69,9 +74,8 @@ def choose(lake: Lake, files: Sequence[str], engine: Engine) -> Choice:
     """
     if engine == "spark":
         return Choice(spark=True)
-    clustered = [t for t in stage_tables("scenes") if arrow.needs_spark(lake.root, t)]
-    if clustered:
-        why = f"only Spark can write {', '.join(clustered)}: clustered tables"
+    if found := clustered(lake):
+        why = f"only Spark can write {', '.join(found)}: clustered tables"
         if engine == "here":
             raise UsageError(why[0].upper() + why[1:], where=str(lake.root))
         return Choice(spark=True, why=why)

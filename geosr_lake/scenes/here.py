@@ -8,7 +8,6 @@ import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.archives import Unit, first_records, plan_units
 from geosr_lake.archives.reasons import KEPT
-from geosr_lake.lake import Lake, Progress, datafiles, deltalog, ledger
+from geosr_lake.lake import Lake, Progress, deltalog, ledger
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.datafiles import DataFile
 from geosr_lake.lake.tables import Txn
@@ -57,28 +56,24 @@ def add_items(
 ) -> tuple[FileCounts, ...]:
     """Append the items of `files` that the lake does not hold; return the counts of each file.
 
-    Does what `geosr_lake.scenes.spread.add_items` does with Spark; row for row the same.
+    Does what `geosr_lake.scenes.spread.add_items` does with Spark; row for row the same. Files that
+    an error leaves have the run's id in their names: see `datafiles.sweep`.
     """
     units = plan_units(files)
     if selection.max_items is not None:
         units = list(first_records(units, selection.max_items))
     asked = Asked(lake.root, selection, names, run_id, datetime.now(UTC))
-    try:
-        found, staged = _read(asked, units, steps, pool)
-        records = _together(found)
-        status = _status(lake, records)
-        tallies = [*_tallies(records, status), *_counted(found)]
-        tallies += [Tally(file, KEPT, None, 0) for file in files]
-        named = [replace(tally, path=names.get(tally.path, tally.path)) for tally in tallies]
-        counts = accounts.by_file(named)
-        is_new = ~np.isin(status, NOT_STORED)
-        come = _kept(asked, records, is_new, staged, pool)
-        if come:
-            deltalog.commit(lake.root, "items", come, txn=Txn(_named(records, is_new)))
-    except BaseException:
-        with suppress(OSError):
-            datafiles.sweep(lake.root, "items", run_id)
-        raise
+    found, staged = _read(asked, units, steps, pool)
+    records = _together(found)
+    status = _status(lake, records)
+    tallies = [*_tallies(records, status), *_counted(found)]
+    tallies += [Tally(file, KEPT, None, 0) for file in files]
+    named = [replace(tally, path=names.get(tally.path, tally.path)) for tally in tallies]
+    counts = accounts.by_file(named)
+    is_new = ~np.isin(status, NOT_STORED)
+    come = _kept(asked, records, is_new, staged, pool)
+    if come:
+        deltalog.commit(lake.root, "items", come, txn=Txn(_named(records, is_new)))
     return counts
 
 

@@ -5,13 +5,16 @@ for the groups that new items touch and for those that a killed run left beyond 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from geosr_lake.archives import find_files
 from geosr_lake.archives.reasons import KEPT, WITHDRAWN
+from geosr_lake.errors import GeoSRError
 from geosr_lake.lake import Lake, Progress, datafiles, ledger, summary
+from geosr_lake.lake.contracts import stage_tables
 from geosr_lake.lake.progress import Silent
 from geosr_lake.scenes import accounts, derivation, here, settle, spread, touched
 from geosr_lake.scenes.accounts import FileCounts
@@ -122,7 +125,7 @@ def ingest_files(
         if choice.why and lake.tell:
             lake.tell(f"Spark does this: {choice.why}.")
         asked = (lake, named, run.run_id, names or {}, selection, steps)
-        with pool_of(0 if choice.spark else choice.processes) as pool:
+        with _tidied(lake, run.run_id), pool_of(0 if choice.spark else choice.processes) as pool:
             counts = spread.add_items(*asked) if choice.spark else here.add_items(*asked, pool)
             steps.start("Deriving scenes and tiles")
             groups = derive_pending(lake, choice, pool, run.run_id)
@@ -137,15 +140,23 @@ def ingest_files(
     return did
 
 
+@contextmanager
+def _tidied(lake: Lake, token: str) -> Iterator[None]:
+    """Remove the files that an error leaves, after those that write them have ended."""
+    try:
+        yield
+    except BaseException:
+        for table in stage_tables("scenes"):
+            with suppress(GeoSRError, OSError):
+                datafiles.sweep(lake.root, table, token)
+        raise
+
+
 def derive_pending(lake: Lake, choice: Choice, pool: Pool, token: str) -> int:
     """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
     if choice.spark:
         return derivation.derive_pending(lake)
-    try:
-        groups = settle.derive_pending(lake, pool, token)
-    finally:
-        for table in ("scenes", "tiles"):
-            datafiles.sweep(lake.root, table, token)
+    groups = settle.derive_pending(lake, pool, token)
     if groups is not None:
         return groups
     if lake.tell:

@@ -54,6 +54,7 @@ class _Process:
                 [sys.executable, "-m", "geosr_lake.scenes.pool", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": path},
             )
 
