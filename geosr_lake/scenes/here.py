@@ -23,7 +23,7 @@ from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.datafiles import DataFile
 from geosr_lake.lake.tables import Txn
 from geosr_lake.scenes import accounts, staging
-from geosr_lake.scenes.accounts import LEFT_OUT, NOT_STORED, READ, REPEATED, FileCounts, Tally
+from geosr_lake.scenes.accounts import LEFT_OUT, READ, REPEATED, STATUSES, FileCounts, Tally
 from geosr_lake.scenes.pool import Pool
 from geosr_lake.scenes.selection import Selection
 from geosr_lake.scenes.staging import Asked, Keys
@@ -70,7 +70,7 @@ def add_items(
     tallies += [Tally(file, KEPT, None, 0) for file in files]
     named = [replace(tally, path=names.get(tally.path, tally.path)) for tally in tallies]
     counts = accounts.by_file(named)
-    is_new = ~np.isin(status, NOT_STORED)
+    is_new = status != STATUSES.index(REPEATED)
     come = _kept(asked, records, is_new, staged, pool)
     if come:
         deltalog.commit(lake.root, "items", come, txn=Txn(_named(records, is_new)))
@@ -120,21 +120,22 @@ def _together(found: Sequence[Keys]) -> _Records:
     return _Records(pa.concat_tables(parts).combine_chunks(), paths, list(by_file))
 
 
-def _status(lake: Lake, records: _Records) -> NDArray[np.object_]:
-    """Return the outcome of new records, `repeated` of others.
+def _status(lake: Lake, records: _Records) -> NDArray[np.int8]:
+    """Return the outcome of new records, `repeated` of others, as places in `STATUSES`.
 
     Of equal items of one run the first counts, by path and position in the file: which of them is
     read first does not matter.
     """
     rows = records.rows
-    status: NDArray[np.object_] = np.array(rows["outcome"].to_pylist(), dtype=object)
+    places = pc.index_in(rows["outcome"], value_set=pa.array(STATUSES))
+    status = np.array(places, dtype=np.int8)
     if not rows.num_rows:
         return status
     order = np.lexsort((rows["position"].to_numpy(), rows["path"].to_numpy()))
     first = np.zeros(len(order), bool)
     first[order[_first_of_each(rows["digest"].take(pa.array(order)))]] = True
     held = pc.is_in(rows["digest"], value_set=_held(lake, rows)).to_numpy(zero_copy_only=False)
-    status[~first | held] = REPEATED
+    status[~first | held] = STATUSES.index(REPEATED)
     return status
 
 
@@ -167,13 +168,13 @@ def _held(lake: Lake, rows: pa.Table) -> pa.Array:
     return pa.concat_arrays([none, *held])
 
 
-def _tallies(records: _Records, status: NDArray[np.object_]) -> list[Tally]:
+def _tallies(records: _Records, status: NDArray[np.int8]) -> list[Tally]:
     """Return how many records of each file became what, and why."""
-    columns = [records.rows["path"], pa.array(status, pa.string()), records.rows["reason"]]
+    columns = [records.rows["path"], pa.array(status, pa.int8()), records.rows["reason"]]
     named = pa.table(columns, names=["path", "status", "reason"])
     counted = named.group_by(["path", "status", "reason"]).aggregate([([], "count_all")])
     return [
-        Tally(records.paths[row["path"]], row["status"], row["reason"], row["count_all"])
+        Tally(records.paths[row["path"]], STATUSES[row["status"]], row["reason"], row["count_all"])
         for row in counted.to_pylist()
     ]
 

@@ -72,48 +72,47 @@ def _plan(root: Root, found: Touched) -> _Plan:
     alive = tuple(found.withdrawn.alive(part.rows) for part in found.parts)
     pending = {part.path for part in found.parts}
     older = [
-        rows.filter(pc.is_in(rows["group_key"], value_set=found.groups))
+        _inside(rows, found.groups)
         for _, rows in datafiles.near(root, "items", found.columns, found.near, but=pending)
     ]
-    fresh = [_inside(part.rows, found.groups) for part in found.parts]
-    members = pa.concat_tables(
-        [rows.select(["group_key", "sensor", "tile"]) for rows in (*older, *fresh)]
-    )
-    count = [found.withdrawn.alive(rows) for rows in older]
-    living = [
-        rows.select(["group_key", "identity"]).filter(pa.array(mask))
-        for rows, mask in zip(
-            (*older, *(part.rows for part in found.parts)), (*count, *alive), strict=True
-        )
-    ]
+    members = [_distinct(_inside(rows, found.groups)) for rows in (p.rows for p in found.parts)]
+    changed = _distinct(pa.concat_tables([*members, *map(_distinct, older)]))
+    living = [_only(part.rows, mask) for part, mask in zip(found.parts, alive, strict=True)]
+    living += [_only(rows, found.withdrawn.alive(rows)) for rows in older]
+    items = pa.concat_tables([rows.select(["group_key", "identity"]) for rows in living])
     held = [
-        rows["group_key"].filter(pc.is_in(rows["group_key"], value_set=found.groups))
+        _inside(rows, found.groups)["group_key"]
         for _, rows in datafiles.near(root, "scenes", ["group_key"], found.near)
     ]
-    parts = [_shared(pa.concat_tables(living)), *(rows["group_key"] for rows in older), *held]
-    together = pc.unique(pa.chunked_array([c for p in parts for c in _chunks(p)], pa.string()))
-    rows = sum(len(one) for one in held) + sum(
-        int(pc.sum(pc.is_in(of["group_key"], value_set=together)).as_py() or 0) for of in living
-    )
-    changed = members.group_by(["sensor", "tile"]).aggregate([]).select(["sensor", "tile"])
+    parts = [_shared(items), *(rows["group_key"] for rows in older), *held]
+    chunks = [chunk for part in parts for chunk in part.chunks]
+    together = pc.unique(pa.chunked_array(chunks, pa.string()))
+    rows = sum(map(len, held)) + _inside(items.select(["group_key"]), together).num_rows
     return _Plan(together, alive, changed, rows)
 
 
-def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-
-
 def _inside(rows: pa.Table, groups: pa.Array) -> pa.Table:
-    return rows.filter(pc.is_in(rows["group_key"], value_set=groups))
+    return _only(rows, np.asarray(pc.is_in(rows["group_key"], value_set=groups)))
 
 
-def _shared(items: pa.Table) -> pa.Array | pa.ChunkedArray:
+def _only(rows: pa.Table, mask: Mask) -> pa.Table:
+    """Return some of the rows; nothing is copied where they are all."""
+    return rows if mask.all() else rows.filter(pa.array(mask))
+
+
+def _distinct(rows: pa.Table) -> pa.Table:
+    return rows.group_by(["sensor", "tile"]).aggregate([]).select(["sensor", "tile"])
+
+
+def _shared(items: pa.Table) -> pa.ChunkedArray:
     """Return the groups in which items share a scene, or one does not name its own."""
-    counted = items.group_by("group_key").aggregate(
-        [("identity", "count_distinct", pc.CountOptions(mode="only_valid")), ([], "count_all")]
-    )
-    shared = pc.not_equal(counted["count_all"], counted["identity_count_distinct"])
-    return counted["group_key"].filter(shared)
+    counted = items.select(["group_key"]).group_by("group_key").aggregate([([], "count_all")])
+    several = counted["group_key"].filter(pc.greater(counted["count_all"], 1))
+    nameless = items["group_key"].filter(pc.is_null(items["identity"]))
+    some = _inside(items, pc.unique(several))
+    by_scene = some.group_by(["group_key", "identity"]).aggregate([([], "count_all")])
+    shared = by_scene["group_key"].filter(pc.greater(by_scene["count_all"], 1))
+    return pa.chunked_array([*nameless.chunks, *shared.chunks], pa.string())
 
 
 def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> None:

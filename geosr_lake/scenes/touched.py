@@ -143,12 +143,13 @@ def _parts(lake: Lake, columns: Sequence[str]) -> list[Part]:
             committed = pc.unique(held)
     parts = []
     for path in live:
-        rows = datafiles.read(root, "items", path, [*columns, "run_id"])
+        told = [*columns, "run_id"] if committed is not None else [*columns]
+        rows = datafiles.read(root, "items", path, told)
         fresh = pc.is_in(rows["outcome"], value_set=pa.array([KEPT, WITHDRAWN]))
         if committed is not None:
             fresh = pc.and_(fresh, pc.invert(pc.is_in(rows["run_id"], value_set=committed)))
         mask = fresh.to_numpy(zero_copy_only=False)
-        parts.append(Part(path, rows.select(list(columns)), mask))
+        parts.append(Part(path, rows.select([*columns]), mask))
     return parts
 
 
