@@ -261,26 +261,13 @@ def check_stats(stats: dict[str, Any], rows: pa.Table) -> None:
     assert known & {"tile", "sensor", "t_start", "xmin"} <= stats["minValues"].keys()
 
 
-def test_the_choice(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clustered_tables_are_for_spark(lake: Lake, tmp_path: Path) -> None:
     text = str(write_lines(tmp_path / "a.ndjson", [naip(), landsat()]))
-    packed = str(write_lines(tmp_path / "b.ndjson.gz", [naip(), landsat()] * 9))
-    assert engine.choose(lake, [text, packed], "auto") == engine.Choice(spark=False)
-    assert engine.choose(lake, [text], "spark").spark
-    about = sum(engine.items_about(engine.survey(path)) for path in (text, packed))
-    monkeypatch.setattr(engine, "MAX_ITEMS_HERE", about)
-    assert not engine.choose(lake, [text, packed], "auto").spark
-    monkeypatch.setattr(engine, "MAX_ITEMS_HERE", about - 1)
-    chosen = engine.choose(lake, [text, packed], "auto")
-    assert chosen.spark
-    assert f"more than {about - 1}" in chosen.why
-    assert not engine.choose(lake, [text, packed], "here").spark
-    monkeypatch.undo()
-    # Clustered tables are for Spark alone.
     ingest(lake, [text], engine="spark")
     assert arrow.needs_spark(lake.root, "items")
     assert engine.choose(lake, [text], "auto").spark
     with pytest.raises(UsageError, match="clustered"):
-        engine.choose(lake, [text], "here")
+        ingest(lake, [text], engine="here")
 
 
 def test_very_many_versions_of_items_are_for_spark(
