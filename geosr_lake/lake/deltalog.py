@@ -144,6 +144,9 @@ def _write(root: Root, table: str, version: int, entry: list[dict[str, Any]]) ->
         log.mkdir(parents=True, exist_ok=True)
         draft = log / f".{name}.{uuid4().hex[:8]}.tmp"
         draft.write_bytes(lines)
+        # What a killed Spark may have left would be taken for the checksum of this entry.
+        if not (log / name).exists():
+            log.joinpath(f".{name}.crc").unlink(missing_ok=True)
         try:
             os.link(draft, log / name)  # it appears whole, and only where there is none
             written = True

@@ -69,7 +69,9 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
 
 
 def _plan(root: Root, found: Touched) -> _Plan:
-    alive = tuple(found.withdrawn.alive(part.rows) for part in found.parts)
+    alive = tuple(
+        found.withdrawn.alive(part.rows) & _are_in(part.rows, found.groups) for part in found.parts
+    )
     pending = {part.path for part in found.parts}
     older = [
         _inside(rows, found.groups)
@@ -92,7 +94,11 @@ def _plan(root: Root, found: Touched) -> _Plan:
 
 
 def _inside(rows: pa.Table, groups: pa.Array) -> pa.Table:
-    return _only(rows, np.asarray(pc.is_in(rows["group_key"], value_set=groups)))
+    return _only(rows, _are_in(rows, groups))
+
+
+def _are_in(rows: pa.Table, groups: pa.Array) -> Mask:
+    return np.asarray(pc.is_in(rows["group_key"], value_set=groups))
 
 
 def _only(rows: pa.Table, mask: Mask) -> pa.Table:
@@ -141,8 +147,7 @@ def _tasks(
     for part, alive in zip(parts, plan.alive, strict=True):
         if not alive.any():
             continue
-        is_shared = pc.is_in(part.rows["group_key"], value_set=plan.together)
-        shared = is_shared.to_numpy(zero_copy_only=False)
+        shared = _are_in(part.rows, plan.together)
         if not tasks or room < len(alive):
             tasks.append([])
             room = ROWS_A_TASK

@@ -179,6 +179,35 @@ def test_with_processes(lake: Lake, tmp_path: Path, count: int, monkeypatch: Any
     assert on_disk == set(ledger.files_of(lake.root, "items", lake.versions["items"]))
 
 
+def test_a_killed_run_whose_files_were_compacted(lake: Lake, tmp_path: Path) -> None:
+    """Rows beyond the commit in one file with those of before it are told apart by their runs."""
+    rng = random.Random(8)
+    files = [write_lines(tmp_path / f"{i}.ndjson", docs(rng, 15)) for i in range(3)]
+    other = Lake.create(tmp_path / "other")
+    ingest(lake, files[:1], engine="here")
+    killed(lake, files[1:2], "here", 1)
+    path = tables.table_path(lake.root, "items")
+    lake.spark.sql(f"OPTIMIZE delta.`{path}`")
+    assert len(ledger.files_of(lake.root, "items", ledger.version_of(lake.root, "items") or 0)) == 1
+    ingest(lake, files[2:], engine="here")
+    for file in files:
+        ingest(other, [file], engine="here")
+    assert contents(lake) == contents(other)
+
+
+def test_what_a_kill_leaves_before_the_first_commit(lake: Lake, tmp_path: Path) -> None:
+    """Data files of a table that was never made are in nobody's way."""
+    file = write_lines(tmp_path / "a.ndjson", [naip(), landsat()])
+    for table in TABLES:
+        folder = lake.root / "tables" / table
+        folder.mkdir(parents=True)
+        (folder / "part-of-another.parquet").write_bytes(b"half")
+    assert ingest(lake, [file], engine="spark").scenes == 2
+    other = Lake.create(tmp_path / "other")
+    (other.root / "tables" / "items" / "_delta_log").mkdir(parents=True)
+    assert ingest(other, [file], engine="here").scenes == 2
+
+
 def test_what_spark_finds(lake: Lake, tmp_path: Path) -> None:
     """Spark reads the tables, keeps to their rules, and has nothing to bring up to date."""
     ingest(lake, [write_lines(tmp_path / "a.ndjson", docs(random.Random(5), 40))], engine="here")
