@@ -116,8 +116,9 @@ def extent(boxes: NDArray[np.float64], wkb: list[bytes | None]) -> NDArray[np.fl
 
     Args:
         boxes: Bounds of the scenes: (scene, west south east north), degrees.
-        wkb: Their footprints, needed where the bounds are wider than 180 degrees: the scene then
-            lies on both sides of the antimeridian.
+        wkb: Their footprints, needed where the bounds of a scene are wider than 180 degrees: it
+            then lies on both sides of the antimeridian. Wide bounds without one are those of many
+            scenes on one side, from `gathered`.
 
     Returns:
         (1 or 2, 4) bounds, the western hemisphere's first.
@@ -127,7 +128,7 @@ def extent(boxes: NDArray[np.float64], wkb: list[bytes | None]) -> NDArray[np.fl
         return whole[np.newaxis]
     parts = [
         shapely.bounds(shapely.get_parts(shapely.from_wkb(text)))
-        if box[2] - box[0] > 180
+        if box[2] - box[0] > WIDE_DEG and text is not None
         else box[np.newaxis]
         for box, text in zip(boxes, wkb, strict=True)
     ]
