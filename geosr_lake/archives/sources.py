@@ -54,7 +54,8 @@ UNIT_BYTES = 32 * 2**20
 UNIT_ROWS = 8192
 UNITS_A_FILE = 4
 """Row groups are cut only where a file has fewer: to read a part of one, all before is decoded."""
-_DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
+DAMAGED = (OSError, EOFError, zlib.error, pa.ArrowException)
+"""What reading a file that is not whole raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _units(path: str) -> Iterator[Unit]:
     if kind == "parquet":
         try:
             footer = footer_of(path)
-        except _DAMAGED:
+        except DAMAGED:
             yield Unit(path, kind)  # reading it says what is wrong
             return
         units_a_group = -(-UNITS_A_FILE // max(1, footer.num_row_groups))
@@ -196,7 +197,7 @@ def survey(path: str) -> Survey:
     """Return what can be told of a file without reading it; a damaged footer tells nothing."""
     kind, items = format_of(path) or "json", None
     if kind == "parquet":
-        with suppress(*_DAMAGED):
+        with suppress(*DAMAGED):
             items = footer_of(path).num_rows
     return Survey(path, kind, files.size_of(path), items)
 
@@ -241,7 +242,7 @@ def read_offered(unit: Unit) -> Iterator[Offered]:
     """Yield what `read_unit` does, but texts of JSON and rows of columnar files as they stand."""
     try:
         yield from islice(_offered(unit), unit.most or None)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         files.check_there(unit.path)
         where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
         yield broken(where.encode(), "file_unreadable")

@@ -1,10 +1,12 @@
 """Which engine an ingest runs on: this process, or Spark."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from geosr_lake.archives import Survey, survey
+from geosr_lake.archives import Survey, files, survey
+from geosr_lake.archives.sources import DAMAGED
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, arrow
 from geosr_lake.lake.contracts import stage_tables
@@ -16,7 +18,9 @@ Engine = Literal["auto", "here", "spark"]
 MAX_ITEMS_HERE = 2_000_000
 """Items that this process takes by itself: their keys, which it holds, are half a gigabyte."""
 ITEM_BYTES = 4_000
-"""Bytes of an item as JSON, at least about: those of NAIP have so many, of Sentinel-2 15,000."""
+"""Bytes of an item as JSON, where nothing tells: as many as those of NAIP have."""
+SAMPLED_FILES, SAMPLED_BYTES = 4, 2**18
+"""What is looked at to tell how long items are."""
 TIMES_PACKED = 8
 """Times that gzip makes items smaller, at most about."""
 PARALLEL_BYTES = 48 * 2**20
@@ -41,16 +45,27 @@ class Choice:
     why: str = ""
 
 
-def items_about(found: Survey) -> int:
-    """Return how many items a file has; of texts by its size, rather too many than too few."""
-    return found.items if found.items is not None else _json_bytes(found) // ITEM_BYTES
+def items_about(surveys: Sequence[Survey]) -> int:
+    """Return about how many items files have; of texts by the length of the first lines."""
+    known = sum(found.items for found in surveys if found.items is not None)
+    texts = [found for found in surveys if found.items is None]
+    return known + sum(map(_text_bytes, texts)) // _item_bytes(texts)
 
 
-def _json_bytes(found: Survey) -> int:
-    """Return about how many bytes of JSON are to be read; of rows as if they were texts."""
-    if found.items is not None:
-        return found.items * PARALLEL_BYTES // PARALLEL_ROWS
+def _text_bytes(found: Survey) -> int:
+    """Return about how many bytes of JSON a file of texts has, unpacked."""
     return found.bytes * (TIMES_PACKED if found.path.lower().endswith(".gz") else 1)
+
+
+def _item_bytes(texts: Sequence[Survey]) -> int:
+    """Return the bytes of an item, by the beginnings of the largest files of lines."""
+    by_size = sorted((found for found in texts if found.format == "lines"), key=_text_bytes)
+    read = lines = 0
+    for found in by_size[-SAMPLED_FILES:]:
+        with suppress(*DAMAGED), files.opened(found.path) as file:
+            text = file.read(SAMPLED_BYTES)
+            read, lines = read + len(text), lines + text.count(b"\n")
+    return max(1, read // lines) if lines else ITEM_BYTES
 
 
 def clustered(lake: Lake) -> list[str]:
@@ -58,15 +73,15 @@ def clustered(lake: Lake) -> list[str]:
     return [t for t in stage_tables("scenes") if arrow.needs_spark(lake.root, t)]
 
 
-def choose(lake: Lake, files: Sequence[str], engine: Engine) -> Choice:
-    """Return the engine for an ingest of `files`.
+def choose(lake: Lake, named: Sequence[str], engine: Engine) -> Choice:
+    """Return the engine for an ingest of files.
 
     Spark where the user asks for it, where only Spark can write the tables (`geosr lake maintain`
     clusters large ones), and where there are more than about `MAX_ITEMS_HERE` items.
 
     Args:
         lake: The lake.
-        files: The files.
+        named: The files.
         engine: What the user asks for.
 
     Raises:
@@ -79,10 +94,12 @@ def choose(lake: Lake, files: Sequence[str], engine: Engine) -> Choice:
         if engine == "here":
             raise UsageError(why[0].upper() + why[1:], where=str(lake.root))
         return Choice(spark=True, why=why)
-    surveys = [survey(file) for file in files]
-    items = sum(map(items_about, surveys))
+    surveys = [survey(file) for file in named]
+    items = items_about(surveys)
     if engine == "auto" and items > MAX_ITEMS_HERE:
         why = f"about {items:,} items are more than {MAX_ITEMS_HERE:,}"
         return Choice(spark=True, why=why)
-    large = sum(map(_json_bytes, surveys)) >= PARALLEL_BYTES
+    rows = sum(found.items for found in surveys if found.items is not None)
+    texts = sum(_text_bytes(found) for found in surveys if found.items is None)
+    large = rows / PARALLEL_ROWS + texts / PARALLEL_BYTES >= 1
     return Choice(spark=False, processes=min(cores(), MAX_PROCESSES) if large else 1)

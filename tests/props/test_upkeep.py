@@ -20,7 +20,7 @@ from pairs_world import DAY_US, pairs_of, recipe
 from pyspark.sql import SparkSession
 from stac_items import box, naip, row, sentinel2, write_lines
 
-from geosr_lake.lake import Lake, deltalog, tables
+from geosr_lake.lake import Lake, commits, deltalog, tables
 from geosr_lake.pairs.build import PairsSummary, build
 from geosr_lake.scenes.ingest import ingest
 from geosr_lake.scenes.withdraw import withdraw
@@ -165,7 +165,12 @@ class World:
         build(self.lake, RULE)
 
     def compact(self) -> None:
-        """All files of `scenes` are written anew, without a change."""
+        """All files of `scenes` are written anew, without a change.
+
+        Not while rows of a killed run wait: `geosr lake maintain` leaves such tables alone too.
+        """
+        if commits.unfinished(self.lake.root, "scenes"):
+            return
         with self.lake.stage("scenes", "test"):
             path = tables.table_path(self.lake.root, "scenes")
             self.lake.spark.sql(f"OPTIMIZE delta.`{path}`")

@@ -167,7 +167,8 @@ def test_the_choice(new: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert engine.choose(new, [text, packed], "auto") == engine.Choice(spark=False)
     assert engine.choose(new, [], "auto") == engine.Choice(spark=False)
     assert engine.choose(new, [text], "spark").spark
-    about = sum(engine.items_about(engine.survey(path)) for path in (text, packed))
+    about = engine.items_about([engine.survey(path) for path in (text, packed)])
+    assert about >= 2
     monkeypatch.setattr(engine, "MAX_ITEMS_HERE", about)
     assert not engine.choose(new, [text, packed], "auto").spark
     monkeypatch.setattr(engine, "MAX_ITEMS_HERE", about - 1)
@@ -178,6 +179,21 @@ def test_the_choice(new: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(engine, "PARALLEL_BYTES", 1)
     monkeypatch.setattr(engine, "cores", lambda: 3)
     assert engine.choose(new, [text], "here").processes == 3
+
+
+def test_how_many_items(tmp_path: Path) -> None:
+    text = write_lines(tmp_path / "a.ndjson", [naip()] * 50)
+    (tmp_path / "b.ndjson.gz").write_bytes(b"no gzip")
+    (tmp_path / "c.ndjson").write_bytes(b"")
+    (tmp_path / "d.json").write_bytes(b" " * 8_500)
+
+    def about(*names: str) -> int:
+        return engine.items_about([engine.survey(str(tmp_path / name)) for name in names])
+
+    assert about(text.name) == 50
+    assert about(text.name, "b.ndjson.gz", "c.ndjson") == 50
+    assert about("d.json") == 2
+    assert about() == about("c.ndjson") == 0
 
 
 def test_a_lake_in_a_bucket(tmp_path: Path) -> None:
