@@ -16,7 +16,7 @@ Engine = Literal["auto", "here", "spark"]
 """`auto` chooses; `here` is this process, with others of its own for large files."""
 
 MAX_ITEMS_HERE = 2_000_000
-"""Items that this process takes by itself: their keys, which it holds, are half a gigabyte."""
+"""Items that this process takes by itself: their keys, which it holds, are 1.5 GB."""
 ITEM_BYTES = 4_000
 """Bytes of an item as JSON, where nothing tells: as many as those of NAIP have."""
 SAMPLED_FILES, SAMPLED_BYTES = 4, 2**18

@@ -87,14 +87,17 @@ def _read(
     staged: dict[str, DataFile] = {}
     done: dict[str, tuple[int, int]] = {}
     begun = time.monotonic()
-    for said in pool.run(staging.stage, [(asked, task) for task in staging.in_tasks(units)]):
+    for said in pool.run(
+        staging.stage, [(asked, task) for task in staging.in_tasks(units, pool.size)]
+    ):
         if isinstance(said, DataFile):
             staged[said.path] = said
             continue
         found.append(said)
         read, records = done.get(said.path, (0, 0))
-        done[said.path] = (read + 1, records + said.records)
-        steps.advance()
+        done[said.path] = (read + said.ended, records + said.records)
+        if said.ended:
+            steps.advance()
         steps.note(spoken(done, of_file, time.monotonic() - begun))
     return found, staged
 

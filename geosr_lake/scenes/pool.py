@@ -26,6 +26,10 @@ _SAID, _DONE, _FAILED = "said", "done", "failed"
 class Pool(Protocol):
     """What runs tasks."""
 
+    @property
+    def size(self) -> int:
+        """Tasks that run at once."""
+
     def run(self, work: Work, tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield what `work` yields for each task (its arguments), in any order.
 
@@ -35,6 +39,8 @@ class Pool(Protocol):
 
 class Here:
     """This process: one task after the other."""
+
+    size = 1
 
     def run(self, work: Work, tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield what `work` yields, in the order of the tasks."""
@@ -69,6 +75,7 @@ class Processes:
 
     def __init__(self, processes: list[_Process]) -> None:
         self._processes = processes
+        self.size = len(processes)
 
     def run(self, work: Work, tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield what `work` yields.

@@ -55,7 +55,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Keys:
-    """What a unit held.
+    """What a unit, or a part of it, held.
 
     Attributes:
         path: The file that it is a part of.
@@ -64,6 +64,7 @@ class Keys:
         rows: A row a record that may become an item, in the order of the data file: `digest` of
             its key, `position`, `outcome`, `reason`, `t_start`.
         left_out: Records that were not asked for: they are in no file.
+        ended: Whether the unit ends here.
     """
 
     path: str
@@ -71,14 +72,17 @@ class Keys:
     records: int
     rows: pa.Table
     left_out: int
+    ended: bool
 
 
-def in_tasks(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Return the units in tasks: each makes a data file."""
+def in_tasks(units: Sequence[Unit], at_once: int) -> list[list[Unit]]:
+    """Return the units in tasks, each of which makes a data file; so many run at once."""
+    whole = sum(unit.stop == 0 for unit in units)
+    small = max(1, min(SMALL_UNITS_A_TASK, -(-whole // (4 * at_once)) if at_once > 1 else whole))
     tasks: list[list[Unit]] = [[]]
     room = 1.0
     for unit in units:
-        size = 1 / UNITS_A_TASK if unit.stop > 0 else 1 / SMALL_UNITS_A_TASK
+        size = 1 / UNITS_A_TASK if unit.stop > 0 else 1 / small
         if tasks[-1] and size > room + 1e-9:
             tasks.append([])
             room = 1.0
@@ -100,7 +104,7 @@ def digests(keys: pa.Table) -> pa.Array:
 
 
 def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
-    """Write the items of units to data files; yield each unit's keys, and at the end the files.
+    """Write the items of units to data files; yield keys as they come, and at the end the files.
 
     What was written before an error is left to `datafiles.sweep`.
     """
@@ -108,26 +112,24 @@ def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
     done: list[DataFile] = []
     written = 0
     for unit in units:
-        records, left_out, found = 0, 0, [NO_KEYS]
         for batch in read_rows(unit):
             if not batch.num_rows:
                 continue
-            if batch.column("outcome").null_count:  # the row that counts
-                records += int(pc.sum(batch.column("records")).as_py())
+            if batch.column("outcome").null_count:  # the row that counts, the unit's last
+                records = int(pc.sum(batch.column("records")).as_py())
+                yield Keys(unit.path, writer.path, records, NO_KEYS, 0, ended=True)
                 continue
-            rows = pa.Table.from_batches([batch])
+            rows, left_out = pa.Table.from_batches([batch]), 0
             outside = asked.selection.outside_of(rows)
             if outside is not None and outside.any():
-                left_out += int(outside.sum())
+                left_out = int(outside.sum())
                 rows = rows.filter(pa.array(~outside))
             writer.write(_items(asked, rows, unit))
-            found.append(_keys(rows))
-        keys = pa.concat_tables(found)
-        written += keys.num_rows
-        yield Keys(unit.path, writer.path, records, keys, left_out)
-        if written > FILE_ROWS:
-            done += filter(None, [writer.close()])
-            writer, written = Writer(asked.root, "items", asked.run_id), 0
+            written += rows.num_rows
+            yield Keys(unit.path, writer.path, 0, _keys(rows), left_out, ended=False)
+            if written > FILE_ROWS:
+                done += filter(None, [writer.close()])
+                writer, written = Writer(asked.root, "items", asked.run_id), 0
     yield from filter(None, [*done, writer.close()])
 
 

@@ -144,10 +144,12 @@ def test_units_in_tasks() -> None:
 
     large = [Unit("a", "lines", start=i, stop=i + 1) for i in range(9)]
     small = [Unit(f"{i}", "json") for i in range(300)]
-    assert [len(task) for task in in_tasks(large)] == [4, 4, 1]
-    assert [len(task) for task in in_tasks(small)] == [256, 44]
-    assert [unit for task in in_tasks([*large, *small]) for unit in task] == [*large, *small]
-    assert in_tasks([]) == []
+    assert [len(task) for task in in_tasks(large, 1)] == [4, 4, 1]
+    assert [len(task) for task in in_tasks(small, 1)] == [256, 44]
+    assert [len(task) for task in in_tasks(small, 2)] == [38] * 7 + [34]
+    assert [len(task) for task in in_tasks(small[:6], 2)] == [1] * 6, "each may be large"
+    assert [unit for task in in_tasks([*large, *small], 2) for unit in task] == [*large, *small]
+    assert in_tasks([], 2) == []
 
 
 def test_outside_is_told_of_rows() -> None:
