@@ -16,7 +16,8 @@ from geosr_lake.scenes.ingest import ingest
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
-def test_the_same_scenes_as_from_a_folder(lake: Lake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--spark"]])
+def test_the_same_scenes_as_from_a_folder(lake: Lake, tmp_path: Path, options: list[str]) -> None:
     import obstore
     from obstore.store import S3Store
 
@@ -33,7 +34,15 @@ def test_the_same_scenes_as_from_a_folder(lake: Lake, tmp_path: Path) -> None:
             for path in (tmp_path / "in").rglob("*.ndjson*"):
                 key = f"items/{path.relative_to(tmp_path / 'in')}"
                 obstore.put(store, key, path.read_bytes())
-        words = ["scenes", "ingest", f"s3://{BUCKET}/items", "--lake", str(other), "--json"]
+        words = [
+            "scenes",
+            "ingest",
+            f"s3://{BUCKET}/items",
+            "--lake",
+            str(other),
+            "--json",
+            *options,
+        ]
         done = subprocess.run(
             [sys.executable, "-m", "geosr_lake", *words],
             env={**os.environ, **environment},
