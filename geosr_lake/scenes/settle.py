@@ -78,10 +78,13 @@ def _plan(root: Root, found: Touched) -> _Plan:
         for _, rows in datafiles.near(root, "items", found.columns, found.near, but=pending)
     ]
     members = [_distinct(_inside(rows, found.groups)) for rows in (p.rows for p in found.parts)]
-    changed = _distinct(pa.concat_tables([*members, *map(_distinct, older)]))
+    none = arrow_schema("items").empty_table()
+    changed = _distinct(
+        pa.concat_tables([none.select(["sensor", "tile"]), *members, *map(_distinct, older)])
+    )
     living = [_only(part.rows, mask) for part, mask in zip(found.parts, alive, strict=True)]
     living += [_only(rows, found.withdrawn.alive(rows)) for rows in older]
-    items = pa.concat_tables([rows.select(["group_key", "identity"]) for rows in living])
+    items = pa.concat_tables([rows.select(["group_key", "identity"]) for rows in (none, *living)])
     held = [
         _inside(rows, found.groups)["group_key"]
         for _, rows in datafiles.near(root, "scenes", ["group_key"], found.near)

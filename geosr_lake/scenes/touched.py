@@ -40,11 +40,14 @@ class Part:
         path: Its name.
         rows: Narrow columns of all its rows, in their order.
         fresh: Which of them are kept or withdraw, and stand in no commit.
+        stands: Whether the newest version has the file: one that was compacted away tells only
+            which groups are touched.
     """
 
     path: str
     rows: pa.Table
     fresh: Mask
+    stands: bool
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Touched:
         groups: Their keys, each once.
         tiles: Their tiles; None if too many to name.
         near: An Arrow expression that holds for all their items and scenes.
-        parts: The files with rows beyond the commit.
+        parts: The files with rows beyond the commit, of those that stand.
         withdrawn: What is withdrawn.
     """
 
@@ -121,7 +124,7 @@ def touched(lake: Lake) -> Touched | None:
     near = (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
     if tiles is not None:
         near &= pc.field("tile").isin(tiles)
-    return Touched(groups, tiles, near, tuple(parts), withdrawn)
+    return Touched(groups, tiles, near, tuple(p for p in parts if p.stands), withdrawn)
 
 
 def _parts(lake: Lake, columns: Sequence[str]) -> list[Part]:
@@ -130,26 +133,27 @@ def _parts(lake: Lake, columns: Sequence[str]) -> list[Part]:
     now = ledger.version_of(root, "items")
     if now is None:
         return []
-    live = list(ledger.files_of(root, "items", now))
+    live = ledger.files_of(root, "items", now)
+    asked = list(live)
     committed: pa.Array | None = None
     if since is not None:
         came = changes.between(root, "items", since, now)
         if came is not None and all(sign == changes.CAME for sign in came.values()):
             begin = f"{tables.table_path(root, 'items')}/"
-            live = [path.removeprefix(begin) for path in came]
+            asked = [path.removeprefix(begin) for path in came]
         else:  # files were written anew: rows are told apart by their runs
             held = ledger.read(root, "items", since, columns=["run_id"])["run_id"]
-            live = [p for p in live if p not in ledger.files_of(root, "items", since)]
+            asked = [p for p in live if p not in ledger.files_of(root, "items", since)]
             committed = pc.unique(held)
     parts = []
-    for path in live:
+    for path in asked:
         told = [*columns, "run_id"] if committed is not None else [*columns]
         rows = datafiles.read(root, "items", path, told)
         fresh = pc.is_in(rows["outcome"], value_set=pa.array([KEPT, WITHDRAWN]))
         if committed is not None:
             fresh = pc.and_(fresh, pc.invert(pc.is_in(rows["run_id"], value_set=committed)))
         mask = fresh.to_numpy(zero_copy_only=False)
-        parts.append(Part(path, rows.select([*columns]), mask))
+        parts.append(Part(path, rows.select([*columns]), mask, path in live))
     return parts
 
 

@@ -171,7 +171,7 @@ def test_with_processes(lake: Lake, tmp_path: Path, count: int, monkeypatch: Any
     files = [write_lines(tmp_path / "a.ndjson", found), write_lines(tmp_path / "b.ndjson", found)]
     other = Lake.create(tmp_path / "other")
     expected = said(ingest(other, files, engine="here"))
-    monkeypatch.setattr(engine, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(engine, "PARALLEL_BYTES", 1)
     monkeypatch.setattr(engine, "cores", lambda: 2)
     assert said(ingest(lake, files, engine="here")) == expected
     assert contents(lake) == contents(other)
