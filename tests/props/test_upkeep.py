@@ -20,7 +20,7 @@ from pairs_world import DAY_US, pairs_of, recipe
 from pyspark.sql import SparkSession
 from stac_items import box, naip, row, sentinel2, write_lines
 
-from geosr_lake.lake import Lake, tables
+from geosr_lake.lake import Lake, arrow, tables
 from geosr_lake.pairs.build import PairsSummary, build
 from geosr_lake.scenes.ingest import ingest
 from geosr_lake.scenes.withdraw import withdraw
@@ -51,8 +51,9 @@ def killed_after(writes: int) -> Iterator[None]:
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in WRITES:
-            patch.setattr(tables, name, ending(getattr(tables, name)))
+        for module in (arrow, tables):
+            for name in WRITES:
+                patch.setattr(module, name, ending(getattr(module, name)))
         try:
             yield
         except Killed:

@@ -50,7 +50,7 @@ def test_only_what_changed_is_found_and_written(lake: Lake) -> None:
     assert (build(lake, rule).pairs, lake.df("pairs").count()) == (0, 0)
 
 
-def test_what_compaction_moves_did_not_change(lake: Lake) -> None:
+def test_what_compaction_moves_did_not_change(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = [Scene("landsat", "001001", square(1, 1), T + i * DAY_US) for i in range(4)]
     with lake.stage("scenes", "test"):  # in three files, for compaction to have work
         table_rows.put(lake, "scenes", scene_table(scenes[:3]), files=3)
@@ -63,14 +63,17 @@ def test_what_compaction_moves_did_not_change(lake: Lake) -> None:
     assert changes.between(lake.root, "scenes", since, now) == {}
     assert changes.between(lake.root, "scenes", now, since) is None
     put(lake, scenes[1:])
-    rows = changes.rows_between(
-        lake.spark, lake.root, "scenes", since, lake.versions["scenes"], columns=["scene_id"]
-    )
-    assert rows is not None
-    assert {(r["scene_id"], r["change"]) for r in rows.collect()} == {
-        (scenes[0].scene_id, changes.GONE),
-        (scenes[3].scene_id, changes.CAME),
-    }
+    moved = {(scenes[0].scene_id, changes.GONE), (scenes[3].scene_id, changes.CAME)}
+    for most in (changes.MOST_BYTES, 0):  # in this process, and by Spark
+        monkeypatch.setattr(changes, "MOST_BYTES", most)
+        rows = changes.rows_between(
+            *(lambda: lake.spark, lake.root, "scenes", since, lake.versions["scenes"]),
+            columns=["scene_id", "platform"],
+            along=["footprint_wkb"],
+        )
+        assert rows is not None
+        found = {(r["scene_id"], r["change"]): r["footprint_wkb"] for r in rows.to_pylist()}
+        assert found == {one: scenes[3].wkb if one[1] > 0 else None for one in moved}
     # A log that does not reach back is no answer.
     log = Path(str(lake.root)) / "tables" / "scenes" / "_delta_log"
     (log / f"{now:020}.json").unlink()
