@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pyarrow as pa
@@ -158,7 +158,7 @@ class Laps:
         pass
 
 
-def ours(task: Task) -> tuple[list[int], int | None]:
+def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> tuple[list[int], int | None]:
     """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""
     from geosr_lake.lake import Lake, ledger
     from geosr_lake.pairs.build import build
@@ -168,18 +168,23 @@ def ours(task: Task) -> tuple[list[int], int | None]:
     window = f"{task.window_us // 3_600_000_000} h"
     lake, laps = Lake.open(task.lake), Laps()
     recipe = Recipe.model_validate({"name": "bench", "pairs": {**sides, "window": window}})
-    summary = build(lake, recipe, progress=laps)
+    summary = build(lake, recipe, engine=engine, progress=laps)
     laps.start("End")
     last = max(ledger.read(task.lake, "runs").to_pylist(), key=lambda run: run["started_at"])
     detail = json.loads(last["detail"])
     OURS.update(
         steps=laps.seconds,
         task_seconds=detail["task_seconds"],
-        layout={name: detail[name] for name in ("tasks", "groups", "bucket_us")},
+        layout={n: detail[n] for n in ("tasks", "groups", "bucket_us") if n in detail},
         tile_pairs=summary.tile_pairs,
         exact=summary.footprint_pairs_tested,
     )
     return [summary.pairs, -1, -1, -1], summary.scene_pairs_tested
+
+
+def ours_in_spark(task: Task) -> tuple[list[int], int | None]:
+    """The same with `--spark`."""
+    return ours(task, "spark")
 
 
 OURS: dict[str, Any] = {}
@@ -210,13 +215,24 @@ def from_events(folder: str) -> dict[str, Any]:
 
 WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
     "geosr_lake": ours,
+    "geosr_lake --spark": ours_in_spark,
     "DuckDB, our factorization": duckdb_factorized,
     "SedonaDB": sedonadb_plain,
     "DuckDB": duckdb_plain,
     "GeoPandas": geopandas_plain,
     "Sedona range join": sedona_range_join,
 }
-SPARK = {"geosr_lake", "Sedona range join"}
+OF_OURS = {"geosr_lake", "geosr_lake --spark"}
+
+
+def starts_spark(name: str, task: Task) -> bool:
+    """Tell whether a way needs a session; its start is timed apart."""
+    if name != "geosr_lake":
+        return name in ("geosr_lake --spark", "Sedona range join")
+    from geosr_lake.lake import ledger
+    from geosr_lake.pairs.here import MOST_SCENES
+
+    return ledger.row_count(task.lake, "scenes") > MOST_SCENES
 
 
 def cpu_s() -> float:
@@ -236,15 +252,16 @@ def run(name: str, task: Task) -> dict[str, Any]:
     os.environ.setdefault("GEOSR_MASTER", "local[2]")
     os.environ.setdefault("GEOSR_DRIVER_MEMORY", "10g")
     with tempfile.TemporaryDirectory() as events:
+        in_spark = starts_spark(name, task)
         begun = time.perf_counter()
-        if name in SPARK:
+        if in_spark:
             _session(events)
         started, spent = time.perf_counter(), cpu_s()
         sums, tested = WAYS[name](task)
         seconds, cpu = time.perf_counter() - started, cpu_s() - spent
-        more: dict[str, Any] = {}
-        if name in SPARK:
+        more: dict[str, Any] = OURS
+        if in_spark:
             _session().stop()
-            more = OURS | from_events(events) if name == "geosr_lake" else {}
+            more = OURS | from_events(events) if name in OF_OURS else {}
     return {"start_s": started - begun, "seconds": seconds, "cpu_s": cpu, "sums": sums,
             "tested": tested, **more}  # fmt: skip

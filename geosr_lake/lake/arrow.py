@@ -4,7 +4,7 @@ deltalake does not write clustered tables, which Spark's are from the start and 
 `geosr lake maintain` finds them large. Those get their rows through Spark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -81,26 +81,51 @@ def _made(root: Root, table: str) -> None:
     ledger.create(root, table)
 
 
-def append(lake: "Lake", table: str, rows: pa.Table, *, txn: Txn | None = None) -> None:
+def append(
+    lake: "Lake", table: str, rows: pa.Table | Iterable[pa.Table], *, txn: Txn | None = None
+) -> None:
     """Append rows; the same transaction a second time appends nothing, as at `tables.append`.
 
     No rows with a transaction are a version that says only that it took place.
+
+    Args:
+        lake: The lake.
+        table: The table.
+        rows: The contract's columns; or some tables of them, which are taken one after the other.
+        txn: Written with the rows.
     """
-    fitting = checked(rows, table)
+    schema = ledger.arrow_schema(table)
+    parts = iter([checked(rows, table)] if isinstance(rows, pa.Table) else rows)
     if needs_spark(lake.root, table):
-        frame = from_arrow(lake.spark, fitting, tables.schema(table))
+        whole = pa.concat_tables([schema.empty_table(), *(checked(part, table) for part in parts)])
+        frame = from_arrow(lake.spark, whole, tables.schema(table))
         tables.append(lake.spark, lake.root, table, frame, txn=txn)
         return
     if _seen(lake.root, table, txn):
         return
     _made(lake.root, table)
-    with ledger.refusing(table):
-        write_deltalake(
-            ledger.create(lake.root, table),
-            fitting,
-            mode="append",
-            commit_properties=_properties(txn),
-        )
+    failed: list[BaseException] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for part in parts:
+                yield from checked(part, table).to_batches()
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    try:
+        with ledger.refusing(table):
+            write_deltalake(
+                ledger.create(lake.root, table),
+                pa.RecordBatchReader.from_batches(schema, batches()),
+                mode="append",
+                commit_properties=_properties(txn),
+            )
+    except Exception:
+        if failed:  # which deltalake has turned into an error of its own
+            raise failed[0] from None
+        raise
 
 
 def replace(

@@ -168,8 +168,9 @@ def build(
         if since is not None and not anew:
             outcome = _grown(lake, rule, met.rows, since, steps)
         if outcome is None:
-            few = engine == "auto" and sum(counts) <= here.MOST_SCENES
-            from_nothing = _from_nothing if few else _from_nothing_in_spark
+            # Former pairs are compared with the new ones, so both are held.
+            few = max(sum(counts), _held(lake, rule)) <= here.MOST_SCENES
+            from_nothing = _from_nothing if few and engine == "auto" else _from_nothing_in_spark
             outcome = from_nothing(lake, rule, met.rows, since, steps)
         summary = PairsSummary(
             rule_id=rule.rule_id,
@@ -264,26 +265,29 @@ def _from_nothing(
     """Find all pairs in this process; they take the place of the former ones if they differ."""
     steps.start("Footprints that intersect")
     lr, hr = (sides.read(lake, rule, side, here.NEEDED) for side in sides.SIDES)
-    found = here.find(lr, hr, tile_pairs, rule)
-    steps.start("Writing pairs")
+    did: list[Tested] = []
+    found = here.find(lr, hr, tile_pairs, rule, did.append)
     txn, where = _newer(lake, rule, since), {"rule_id": rule.rule_id}
     former = ledger.read(lake.root, "pairs", filters=[("rule_id", "=", rule.rule_id)])
-    kinds = {"new": len(found.rows)}
     if len(former):
-        differs = pc.value_counts(difference(found.rows, former)["kind"]).to_pylist()
+        rows = pa.concat_tables(found)
+        differs = pc.value_counts(difference(rows, former)["kind"]).to_pylist()
         kinds = {one["values"]: one["counts"] for one in differs}
         if kinds or txn is not None:
-            arrow.replace(lake, "pairs", found.rows, where=where, txn=txn)
-    elif kinds["new"] or txn is not None:
-        arrow.append(lake, "pairs", found.rows, txn=txn)
+            steps.start("Writing pairs")
+            arrow.replace(lake, "pairs", rows, where=where, txn=txn)
+    else:
+        # Nothing to compare with: the rows go straight to the table.
+        arrow.append(lake, "pairs", found, txn=txn)
+        kinds = {"new": sum(part.pairs for part in did)}
     return _Outcome(
-        did=found.did,
+        did=sum(did[1:], did[0]),
         new=kinds.get("new", 0),
         altered=kinds.get("changed", 0),
         removed=kinds.get("removed", 0),
         scenes_new=len(lr) + len(hr),
         from_nothing=True,
-        cut={"tasks": found.parts},
+        cut={"tasks": len(did)},
     )
 
 

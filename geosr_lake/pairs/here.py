@@ -5,10 +5,11 @@ The tiles of the LR side are dealt to parts, and each part is matched as a task 
 """
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial, reduce
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -27,40 +28,40 @@ ROWS_A_PART = 50_000
 """Scenes of a part, about: what is held while it is matched grows with it."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What was found.
-
-    Attributes:
-        rows: The columns of `pairs`.
-        did: What was tested.
-        parts: Into how many parts the LR tiles were dealt.
-    """
-
-    rows: pa.Table
-    did: Tested
-    parts: int
-
-
-def find(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, rule: PairRule) -> Found:
-    """Find the pairs of `rule`.
+def find(
+    lr: pa.Table,
+    hr: pa.Table,
+    tile_pairs: pa.Table,
+    rule: PairRule,
+    tell: Callable[[Tested], None],
+) -> Iterator[pa.Table]:
+    """Yield the pairs of `rule`, as columns of `pairs`, part by part.
 
     Args:
         lr: Scenes of the LR side that pass the rule's filter, `NEEDED`.
         hr: Those of the HR side.
         tile_pairs: Columns lr_tile, hr_tile; every pair of tiles whose extents meet, once.
         rule: The rule; its id keys the rows.
+        tell: Called after each part with what was tested.
     """
-    parts = list(_parts(lr, hr, tile_pairs))
-    one = partial(_match, rule=rule)
-    if len(parts) == 1:
-        done = [one(parts[0])]
-    else:
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
-            done = list(threads.map(one, parts))
-    pairs = pa.concat_tables([FOUND.empty_table(), *(pairs for pairs, _ in done)])
-    did = reduce(Tested.plus, (told for _, told in done), Tested.nothing())
-    return Found(named(pairs, rule), did, len(parts))
+    parts = _parts(lr, hr, tile_pairs)
+    first = next(parts)
+    following = next(parts, None)
+    if following is None:  # threads would only cost
+        rows, did = _match(first, rule)
+        tell(did)
+        yield rows
+        return
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(cores) as threads:
+        running = deque(threads.submit(_match, part, rule) for part in (first, following))
+        while running:
+            # One part waits for a thread to be free: no more of them are held than are needed.
+            for part in islice(parts, max(0, cores + 1 - len(running))):
+                running.append(threads.submit(_match, part, rule))
+            rows, did = running.popleft().result()
+            tell(did)
+            yield rows
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _rows(
             "start_us": some["t_start"].cast(pa.int64()),
             "end_us": some["t_end"].cast(pa.int64()),
             "shape": pa.array(np.full(len(at), -1, np.int32)),
-            "wkb": some["footprint_wkb"],
+            "wkb": some["footprint_wkb"].cast(pa.binary()),
         }
     )
 
@@ -137,7 +138,7 @@ def _match(part: _Part, rule: PairRule) -> tuple[pa.Table, Tested]:
     told: list[Tested] = []
     rows = part.rows.combine_chunks()
     pairs = match(rows, part.tiles, ([], []), rule.window_us, rule.min_overlap_frac, told.append)
-    return pa.Table.from_batches(pairs, FOUND), told[0]
+    return named(pa.Table.from_batches(pairs, FOUND), rule), told[0]
 
 
 def named(found: pa.Table, rule: PairRule) -> pa.Table:

@@ -109,18 +109,19 @@ def _found(
 ) -> tuple[pa.Table, Tested]:
     """Return the pairs that scenes which came are in: new LR with all HR, old LR with new HR."""
     new_lr, new_hr = came["lr"], came["hr"]
-    pairs, did = [ledger.arrow_schema("pairs").empty_table()], Tested.nothing()
+    schema, did = ledger.arrow_schema("pairs"), [Tested.nothing()]
     searched = []
     if len(new_lr):
         searched.append((new_lr, _partners(lake, rule, tile_pairs, "lr", new_lr)))
     if len(new_hr):
         near = _partners(lake, rule, tile_pairs, "hr", new_hr)
         searched.append((near.filter(_not_in(near["scene_id"], new_lr["scene_id"])), new_hr))
-    for lr, hr in searched:
-        found = here.find(lr, hr, tile_pairs, rule)
-        pairs.append(found.rows.cast(pairs[0].schema))
-        did = did.plus(found.did)
-    return pa.concat_tables(pairs), did
+    pairs = [
+        rows.cast(schema)
+        for lr, hr in searched
+        for rows in here.find(lr, hr, tile_pairs, rule, did.append)
+    ]
+    return pa.concat_tables([schema.empty_table(), *pairs]), sum(did[1:], did[0])
 
 
 def _not_in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> Any:

@@ -74,7 +74,7 @@ footprints exactly, measures overlaps, makes rows."""
 
 @dataclass(frozen=True)
 class Tested:
-    """What a task did.
+    """What a task did; two of them add up.
 
     Attributes:
         scene_pairs: Scene pairs within the window whose boxes meet.
@@ -95,8 +95,7 @@ class Tested:
         """Return what is done before a first task."""
         return cls(0, 0, 0, 0, (0,) * len(STEPS))
 
-    def plus(self, other: "Tested") -> "Tested":
-        """Return what this task and another one did."""
+    def __add__(self, other: "Tested") -> "Tested":
         return Tested(
             self.scene_pairs + other.scene_pairs,
             self.footprint_pairs + other.footprint_pairs,

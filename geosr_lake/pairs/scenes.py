@@ -47,7 +47,8 @@ def _instant(value: Any) -> pa.Scalar:
 
 def read(lake: Lake, rule: PairRule, side: Side, columns: Sequence[str]) -> pa.Table:
     """Return the scenes of one side of a rule, at the pinned version of `scenes`."""
-    return lake.arrow("scenes", columns=list(columns), filters=passes(rule, side))
+    coded = [name for name in columns if name == "footprint_wkb"]
+    return lake.arrow("scenes", columns=list(columns), filters=passes(rule, side), coded=coded)
 
 
 def counts(lake: Lake, rule: PairRule) -> tuple[int, int]:

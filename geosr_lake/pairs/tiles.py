@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXTENT = ["tile", "extent_id"]
 TILE = [*EXTENT, "extent_wkb"]
-FEW = 50_000
+FEW = 1_000_000
 """Tiles for which a tree in this process is faster than to plan a join."""
 TILE_PAIR = ["lr_tile", "hr_tile", "lr_extent_id", "hr_extent_id"]
 

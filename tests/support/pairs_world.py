@@ -196,7 +196,8 @@ def join(
     if tasks is None:
         table, tiles = scene_table(scenes), frames(spark, scenes)[1]
         lr, hr = (table.filter(passes(rule, side)) for side in SIDES)
-        return pairs_of(here.find(lr, hr, tile_pairs(tiles, rule), rule).rows.to_pylist())
+        parts = here.find(lr, hr, tile_pairs(tiles, rule), rule, lambda _: None)
+        return pairs_of(pa.concat_tables(parts).to_pylist())
     key = "spark.sql.shuffle.partitions"
     before = spark.conf.get(key)
     spark.conf.set(key, partitions)
