@@ -126,7 +126,7 @@ def test_a_world_that_grows_is_brute_force_at_every_step(lake: Lake, seed: int) 
         build(lake, rule)
         truth = truth_of(known)
         wanted = truth.inside(DAY_US)
-        found = pairs_of(lake.df("pairs").collect())
+        found = pairs_of(lake.arrow("pairs").to_pylist())
         assert {key: gap for key, (gap, _) in found.items()} == wanted
         overlap = truth.overlaps(wanted.keys())
         assert max(abs(share - overlap[key]) for key, (_, share) in found.items()) <= 1e-6

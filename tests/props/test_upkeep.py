@@ -201,7 +201,7 @@ def check(world: World, summary: PairsSummary) -> None:
         assert contents(world.lake, table) == contents(at_once, table), table
     scenes = world.lake.arrow("scenes")
     truth = brute_force(side(scenes, "sentinel2"), side(scenes, "naip")).inside(3 * DAY_US)
-    found = pairs_of(world.lake.df("pairs").collect())
+    found = pairs_of(world.lake.arrow("pairs").to_pylist())
     assert {key: gap for key, (gap, _) in found.items()} == truth
     assert summary.pairs == len(found)
 

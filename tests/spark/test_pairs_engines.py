@@ -80,7 +80,7 @@ def test_a_clustered_table_gets_its_rows_through_spark(lake: Lake) -> None:
     assert second.pairs_removed > 0
     assert second.pairs_new > 0
     assert not build(lake, RULE, anew=True).changed
-    assert len(pairs_of(lake.df("pairs").collect())) == second.pairs
+    assert len(pairs_of(lake.arrow("pairs").to_pylist())) == second.pairs
 
 
 @pytest.mark.parametrize("limit", ["tiles", "scenes"])

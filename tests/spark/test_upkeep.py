@@ -47,7 +47,7 @@ def test_only_what_changed_is_found_and_written(lake: Lake) -> None:
     assert build(lake, rule, anew=True).changed is False
     # All scenes of a side go: so do the pairs.
     put(lake, [coarse])
-    assert (build(lake, rule).pairs, lake.df("pairs").count()) == (0, 0)
+    assert (build(lake, rule).pairs, len(lake.arrow("pairs"))) == (0, 0)
 
 
 def test_what_compaction_moves_did_not_change(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_a_deprecated_item_is_a_withdrawal() -> None:
 def test_withdrawn_items_fall_back_or_go_and_the_sums_hold(lake: Lake, tmp_path: Path) -> None:
     one, other, third = naip(state="co"), naip(state="ne"), landsat()
     ingest(lake, [write_lines(tmp_path / "a.ndjson", [one, other, third])])
-    (scene,) = lake.df("scenes").where("sensor = 'naip'").collect()
+    (scene,) = lake.arrow("scenes", filters=[("sensor", "=", "naip")]).to_pylist()
     loser = other if scene["item_id"] == one["id"] else one
     args = ["scenes", "withdraw", scene["item_id"], "--lake", str(lake.root), "--json"]
     done = CliRunner().invoke(app, args)
@@ -115,7 +115,7 @@ def test_withdrawn_items_fall_back_or_go_and_the_sums_hold(lake: Lake, tmp_path:
     said = json.loads(done.stdout)
     assert (said["withdrawn"], said["scenes_before"], said["scenes"]) == (1, 2, 2)
     lake.refresh()
-    (now,) = lake.df("scenes").where("sensor = 'naip'").collect()
+    (now,) = lake.arrow("scenes", filters=[("sensor", "=", "naip")]).to_pylist()
     assert (now["item_id"], now["scene_id"]) == (loser["id"], scene["scene_id"])
     again = json.loads(CliRunner().invoke(app, args).stdout)
     assert (again["withdrawn"], again["already"]) == (0, 1)
