@@ -4,7 +4,11 @@ deltalake does not write clustered tables, which Spark's are from the start and 
 `geosr lake maintain` finds them large. Those get their rows through Spark.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Full, Queue
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -104,28 +108,53 @@ def append(
     if _seen(lake.root, table, txn):
         return
     _made(lake.root, table)
-    failed: list[BaseException] = []
+    target = ledger.create(lake.root, table)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            for part in parts:
-                yield from checked(part, table).to_batches()
-        except BaseException as error:
-            failed.append(error)
-            raise
-
-    try:
+    def write(batches: Iterator[pa.RecordBatch]) -> None:
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
         with ledger.refusing(table):
-            write_deltalake(
-                ledger.create(lake.root, table),
-                pa.RecordBatchReader.from_batches(schema, batches()),
-                mode="append",
-                commit_properties=_properties(txn),
-            )
-    except Exception:
-        if failed:  # which deltalake has turned into an error of its own
-            raise failed[0] from None
-        raise
+            write_deltalake(target, reader, mode="append", commit_properties=_properties(txn))
+
+    _hand_over((b for part in parts for b in checked(part, table).to_batches()), write)
+
+
+def _hand_over(
+    batches: Iterable[pa.RecordBatch], write: Callable[[Iterator[pa.RecordBatch]], None]
+) -> None:
+    """Make batches in this thread while another one writes them.
+
+    deltalake takes batches in threads of its own, where an error loses its class, Ctrl-C is not
+    seen, and libraries that keep something for each Python thread (pyproj) crash.
+    """
+    waiting: Queue[pa.RecordBatch | None] = Queue(2)
+    broken = Event()
+
+    def taken() -> Iterator[pa.RecordBatch]:
+        while (batch := waiting.get()) is not None:
+            yield batch
+        if broken.is_set():
+            raise InterruptedError("the rows ended early")
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write, taken())
+
+        def put(batch: pa.RecordBatch | None) -> None:
+            while not writing.done():
+                with suppress(Full):
+                    waiting.put(batch, timeout=0.5)
+                    return
+
+        try:
+            for batch in batches:
+                put(batch)
+                if writing.done():
+                    break
+        except BaseException:
+            broken.set()
+            put(None)
+            raise
+        put(None)
+        writing.result()
 
 
 def replace(

@@ -1,5 +1,6 @@
 """Arrow rows into tables, written by deltalake: what it promises holds without a JVM."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,26 @@ def test_an_error_on_the_way_is_raised_as_it_is(lake: Lake) -> None:
 
     with pytest.raises(ZeroDivisionError):
         arrow.append(lake, "pairs", failing())
+    assert held(lake) == {}
+
+
+def test_rows_are_made_in_the_thread_that_asked(lake: Lake) -> None:
+    made_in = []
+
+    def rows() -> Iterator[pa.Table]:
+        for n in range(50):
+            made_in.append(threading.current_thread())
+            yield pairs(n)
+
+    arrow.append(lake, "pairs", rows())
+    assert set(made_in) == {threading.current_thread()}
+    assert len(held(lake)) == 50
+
+
+def test_one_refused_row_of_many_refuses_all(lake: Lake) -> None:
+    rows = (pairs(n, overlap=1.5 if n == 30 else 0.5) for n in range(50))
+    with pytest.raises(ContractError, match="overlap_is_fraction"):
+        arrow.append(lake, "pairs", rows)
     assert held(lake) == {}
 
 
