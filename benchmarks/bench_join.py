@@ -2,7 +2,8 @@
 
 Scenes are generated (`join/sky.py`), written as a lake and, for the peers, as Parquet. Ours runs
 `geosr pairs build` from nothing: tile pairs, pairs with their overlap, and the write to the lake;
-the others count the pairs. A process that takes longer than `--cut` or more memory than
+the others count the pairs, and where it says "our rows" write them with gap and overlap, planar, to
+Parquet. A process that takes longer than `--cut` or more memory than
 `--memory-gb` is stopped, and counts as the cut.
 
     python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
