@@ -1,6 +1,8 @@
 """`geosr scenes ingest` for spark-submit: the same options, the same exit codes.
 
 spark-submit --packages JARS jobs/ingest_scenes.py SOURCE... --lake DIR
+
+Spark reads the files, however few they are.
 """
 
 import sys
@@ -8,4 +10,4 @@ import sys
 from geosr_lake.cli.app import app
 
 if __name__ == "__main__":
-    app(["scenes", "ingest", *sys.argv[1:]])
+    app(["scenes", "ingest", "--spark", *sys.argv[1:]])

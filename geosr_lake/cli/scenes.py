@@ -23,6 +23,7 @@ from geosr_lake.errors import UsageError
 
 if TYPE_CHECKING:
     from geosr_lake.scenes.accounts import FileCounts
+    from geosr_lake.scenes.engine import Engine
     from geosr_lake.scenes.ingest import IngestSummary
     from geosr_lake.scenes.live import Wanted
     from geosr_lake.scenes.selection import Selection
@@ -135,6 +136,9 @@ def ingest(
     again: Annotated[
         bool, typer.Option("--again", help="With --api: also days that cannot have changed.")
     ] = False,
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Of files: read them with Spark, however few.")
+    ] = False,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -143,6 +147,10 @@ def ingest(
     The same items again change nothing. No item stops the run: one that is not kept stands in
     the table `items` with its reason and the beginning of its text. Items outside of --bbox or
     --datetime are counted and left out.
+
+    Files are read in this process and others of its own, without a JVM; with Spark where there are
+    more than about 2 million items, where tables are clustered (`geosr lake maintain` does that to
+    large ones), or with --spark.
 
     An API is asked day by day; a day is taken wholly or not at all, and the same command again goes
     on with the days that are missing. Hrefs are stored unsigned.
@@ -165,6 +173,8 @@ def ingest(
                     where="--max-items" if max_items is not None else "--dry-run",
                     next_step="Ask for fewer days, or a smaller --bbox.",
                 )
+            if spark:
+                raise UsageError("Days of an API are few items", where="--spark")
             wanted = live.wanted(
                 api, collection or [], datetime, bbox, rate=rate, workers=workers, again=again
             )
@@ -172,11 +182,15 @@ def ingest(
         return
     asked = {"--datetime": datetime, "--bbox": bbox, "--max-items": max_items, "--lake": lake}
     options = [str(w) for pair in asked.items() if pair[1] is not None for w in pair]
+    options += ["--spark"] if spark else []
     with exit_codes(shlex.join(["geosr", "scenes", "ingest", *(sources or []), *options])):
         from geosr_lake.cli import files
 
         selection = files.selected(datetime, bbox, max_items)
-        _ingest_files(sources or [], lake, wait, selection, dry_run=dry_run, as_json=as_json)
+        engine: Engine = "spark" if spark else "auto"
+        _ingest_files(
+            sources or [], lake, wait, selection, engine, dry_run=dry_run, as_json=as_json
+        )
 
 
 def _ingest_api(lake: str, wanted: "Wanted", wait: float, *, as_json: bool) -> None:
@@ -202,6 +216,7 @@ def _ingest_files(
     lake: str,
     wait: float,
     selection: "Selection",
+    engine: "Engine",
     *,
     dry_run: bool,
     as_json: bool,
@@ -219,7 +234,7 @@ def _ingest_files(
         return
     opened = Lake.create(lake, tell=say, wait_s=wait)
     with progress_bar() as progress:
-        summary = ingest_files(opened, found, progress=progress, selection=selection)
+        summary = ingest_files(opened, found, progress=progress, selection=selection, engine=engine)
     report(
         summary,
         as_json=as_json,

@@ -42,8 +42,8 @@ class Contract(_Frozen):
 
     `recovery` says what a stage does first with rows that a killed run left beyond the committed
     version: `keep` (its rows are whole and the stage finishes them) or `committed` (it puts the
-    committed rows back). `engine` is who writes it: Spark (and, while the
-    table is not clustered, deltalake: `lake.arrow`), or deltalake only, where no JVM runs.
+    committed rows back). `engine` is the one writer: Spark, or deltalake where no JVM runs. Tables
+    of Spark's that are not clustered may be written without it (`lake.arrow`, `lake.deltalog`).
     """
 
     table: str

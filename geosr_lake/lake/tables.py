@@ -46,8 +46,9 @@ def create(spark: "SparkSession", root: Root, table: str) -> None:
     if exists(root, table):
         return
     terms = contract(table)
-    # A log without a version is what a run leaves that was killed here; Delta would refuse it.
-    place(root).remove_below(*segments(table), "_delta_log")
+    # A log without a version, or files without a log, are what a run leaves that was killed here;
+    # Delta would refuse them.
+    place(root).remove_below(*segments(table))
     builder = (
         DeltaTable.createIfNotExists(spark)
         .location(table_path(root, table))

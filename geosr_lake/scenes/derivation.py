@@ -225,6 +225,11 @@ def alive(lake: Lake) -> "DataFrame":
     return kept.alias("i").join(gone, same & older, "left_anti")
 
 
+def taken_out(lake: Lake, kept: int) -> int:
+    """Return how many of the `kept` items of the lake a withdrawal has taken out."""
+    return kept - alive(lake).count()
+
+
 def _reach(spans: "DataFrame") -> tuple[int, _Reach]:
     """Return the number of groups, and where they lie."""
     from pyspark.sql import functions as f

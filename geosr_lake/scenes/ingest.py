@@ -5,29 +5,22 @@ for the groups that new items touch and for those that a killed run left beyond 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from geosr_lake.archives import find_files, first_records, plan_units
+from geosr_lake.archives import find_files
 from geosr_lake.archives.reasons import KEPT, WITHDRAWN
-from geosr_lake.lake import Lake, Progress, ledger, summary, tables
-from geosr_lake.lake.contracts import contract
+from geosr_lake.errors import GeoSRError
+from geosr_lake.lake import Lake, Progress, datafiles, ledger, summary
+from geosr_lake.lake.contracts import stage_tables
 from geosr_lake.lake.progress import Silent
-from geosr_lake.scenes import accounts
-from geosr_lake.scenes.accounts import LEFT_OUT, NOT_STORED, REPEATED, FileCounts, Tally
-from geosr_lake.scenes.derivation import alive, cached, derive_pending, sendable
-from geosr_lake.scenes.reading import records_frame
+from geosr_lake.scenes import accounts, derivation, here, settle, spread, touched
+from geosr_lake.scenes.accounts import FileCounts
+from geosr_lake.scenes.engine import Choice, Engine, choose
+from geosr_lake.scenes.pool import Pool, pool_of
 from geosr_lake.scenes.selection import EVERYTHING, Selection
-from geosr_lake.scenes.watched import watched
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-PLACE = ("source_file", "position")
-"""Where a record stood."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +70,7 @@ def ingest(
     *,
     progress: Progress | None = None,
     selection: Selection = EVERYTHING,
+    engine: Engine = "auto",
 ) -> IngestSummary:
     """Read the items of `sources` into the lake and derive its scenes and tiles.
 
@@ -88,6 +82,7 @@ def ingest(
         sources: Files, folders and patterns; see `geosr_lake.archives.sources`.
         progress: Told of the steps.
         selection: Which of their items are taken in.
+        engine: What does it; the rows are the same. See `geosr_lake.scenes.engine`.
 
     Raises:
         UsageError: If a source is not there or not of a known kind.
@@ -95,7 +90,7 @@ def ingest(
         GeoSRError: If the accounts do not add up, which is a bug.
     """
     files = find_files(sources, but=str(lake.root))
-    return ingest_files(lake, files, progress=progress, selection=selection)
+    return ingest_files(lake, files, progress=progress, selection=selection, engine=engine)
 
 
 def ingest_files(
@@ -106,6 +101,7 @@ def ingest_files(
     selection: Selection = EVERYTHING,
     names: Mapping[str, str] | None = None,
     closing: Callable[[str], None] | None = None,
+    engine: Engine = "auto",
 ) -> IngestSummary:
     """Do what `ingest` does with files that were found already; none at all is fine too.
 
@@ -116,6 +112,7 @@ def ingest_files(
         selection: Which of their items are taken in.
         names: What is written as `source_file`, by path, where that is not the path.
         closing: Called with the run's id when all rows stand, before they are committed.
+        engine: What does it; the rows are the same. See `geosr_lake.scenes.engine`.
 
     Raises:
         LockedError: If another process ingests into this lake.
@@ -124,11 +121,16 @@ def ingest_files(
     steps = progress or Silent()
     with lake.stage("scenes", "ingest") as run:
         named = [str(path) for path in files]
-        counts = _add_items(lake, named, run.run_id, names or {}, selection, steps)
-        steps.start("Deriving scenes and tiles")
-        groups = derive_pending(lake)
+        choice = choose(lake, named, engine)
+        if choice.why and lake.tell:
+            lake.tell(f"Spark does this: {choice.why}.")
+        asked = (lake, named, run.run_id, names or {}, selection, steps)
+        with _tidied(lake, run.run_id), pool_of(0 if choice.spark else choice.processes) as pool:
+            counts = spread.add_items(*asked) if choice.spark else here.add_items(*asked, pool)
+            steps.start("Deriving scenes and tiles")
+            groups = derive_pending(lake, choice, pool, run.run_id)
         steps.start("Checking the sums")
-        holds = check_sums(lake)
+        holds = check_sums(lake, spark=choice.spark)
         did = _summary(run.run_id, counts, groups, holds)
         run.counts = {name: value for name, value in asdict(did).items() if isinstance(value, int)}
         run.reasons = did.reasons
@@ -138,141 +140,28 @@ def ingest_files(
     return did
 
 
-def _add_items(
-    lake: Lake,
-    files: Sequence[str],
-    run_id: str,
-    names: Mapping[str, str],
-    selection: Selection,
-    steps: Progress,
-) -> tuple[FileCounts, ...]:
-    """Append the items of `files` that the lake does not hold; return the counts of each file."""
-    from pyspark.sql import functions as f
-
-    units = plan_units(files)
-    if selection.max_items is not None:
-        units = list(first_records(units, selection.max_items))
-    with (
-        watched(lake.spark, steps, units) as done,
-        cached(records_frame(lake.spark, units, done), wide=True) as records,
-    ):
-        # What is compared are the keys: the rows themselves, which are long, stay where they are.
-        keys = records.select(
-            *contract("items").key,
-            "outcome",
-            "reason",
-            "t_start",
-            *PLACE,
-            "records",
-            selection.outside().alias("outside"),
-        )
-        with cached(keys) as narrow, cached(_with_status(lake, narrow)) as marked:
-            tallies, digest = _count(marked)
-            empty = [Tally(file, KEPT, None, 0) for file in files]
-            counts = accounts.by_file(_named([*empty, *tallies], names))
-            if digest:
-                new = (
-                    _new(records, marked, tallies)
-                    .withColumn("source_file", _named_source(names))
-                    .withColumn("run_id", f.lit(run_id))
-                    .withColumn("ingested_at", f.lit(datetime.now(UTC)))
-                )
-                columns = contract("items").names
-                tables.append(lake.spark, lake.root, "items", new.select(*columns), txn=digest)
-    return counts
+@contextmanager
+def _tidied(lake: Lake, token: str) -> Iterator[None]:
+    """Remove the files that an error leaves, after those that write them have ended."""
+    try:
+        yield
+    except BaseException:
+        for table in stage_tables("scenes"):
+            with suppress(GeoSRError, OSError):
+                datafiles.sweep(lake.root, table, token)
+        raise
 
 
-def _new(records: "DataFrame", marked: "DataFrame", tallies: Sequence[Tally]) -> "DataFrame":
-    """Return the new items among the records; sent are the places of the fewer, new or others."""
-    from pyspark.sql import functions as f
-
-    items = records.where(f.col("outcome").isNotNull())
-    others = (REPEATED, LEFT_OUT)
-    other = sum(tally.rows for tally in tallies if tally.status in others)
-    new = sum(tally.rows for tally in tallies if tally.status not in NOT_STORED)
-    if not other:
-        return items
-    is_other, fewer, how = f.col("status").isin(*others), other, "left_anti"
-    if new < other:
-        is_other, fewer, how = ~is_other, new, "left_semi"
-    places = marked.where(is_other).select(*PLACE)
-    return items.join(sendable(places, fewer), list(PLACE), how)
-
-
-def _named(tallies: Sequence[Tally], names: Mapping[str, str]) -> list[Tally]:
-    """Put the names of the sources in the place of their paths."""
-    return [replace(tally, path=names.get(tally.path, tally.path)) for tally in tallies]
-
-
-def _named_source(names: Mapping[str, str]) -> "Column":
-    """Return the column of the sources' names, by their paths."""
-    from pyspark.sql import functions as f
-
-    path = f.col("source_file")
-    if not names:
-        return path
-    known = f.create_map(*(f.lit(text) for pair in names.items() for text in pair))
-    return f.coalesce(f.try_element_at(known, path), path)
-
-
-def _with_status(lake: Lake, records: "DataFrame") -> "DataFrame":
-    """Return keys and places of the records with `status`.
-
-    It is the outcome of new items, `repeated` or `left_out` of others, null of the readers'
-    counts. Of equal items of one run the first counts, by path and position in the file: which of
-    them is read first does not matter.
-    """
-    from pyspark.sql import Window
-    from pyspark.sql import functions as f
-
-    key = list(contract("items").key)
-    first = Window.partitionBy(*key).orderBy(*PLACE)
-    is_new = f.row_number().over(first) == 1
-    rows = records
-    if tables.exists(lake.root, "items"):
-        # Equal items have equal times: what lies outside of the records' is not read.
-        span = records.agg(f.expr("string(min(t_start))"), f.expr("string(max(t_start))"))
-        since, until = span.collect()[0]
-        near = "t_start IS NULL"
-        if since is not None:
-            near += f" OR t_start BETWEEN TIMESTAMP '{since}' AND TIMESTAMP '{until}'"
-        held = lake.live("items").where(near).select(*key).withColumn("held", f.lit(True))
-        rows = records.join(held, key, "left")
-        is_new &= f.col("held").isNull()
-    status = f.when(f.col("outside"), LEFT_OUT).when(is_new, f.col("outcome")).otherwise(REPEATED)
-    status = f.when(f.col("outcome").isNotNull(), status)
-    return rows.select(*key, "reason", *PLACE, "records", status.alias("status"))
-
-
-def _count(rows: "DataFrame") -> tuple[list[Tally], str]:
-    """Return the counts, and a text that names the new items; empty if there are none.
-
-    The text goes by the items' keys, whatever their order: two checksums and the number.
-    """
-    from pyspark.sql import functions as f
-
-    key = ", ".join(f"`{name}`" for name in contract("items").key)
-    counted = (
-        rows.groupBy("source_file", "status", "reason")
-        .agg(
-            f.count("*").alias("rows"),
-            f.sum("records").alias("records"),
-            f.expr(f"bit_xor(xxhash64({key}))").alias("xor"),
-            f.expr(f"string(sum(CAST(xxhash64('s', {key}) AS DECIMAL(38, 0))))").alias("total"),
-        )
-        .collect()
-    )
-    tallies, number, xor, total = [], 0, 0, 0
-    for row in counted:
-        if row["status"] is None:
-            tallies.append(Tally(row["source_file"], accounts.READ, None, row["records"]))
-            continue
-        tallies.append(Tally(row["source_file"], row["status"], row["reason"], row["rows"]))
-        if row["status"] not in NOT_STORED:
-            number += row["rows"]
-            xor ^= row["xor"]
-            total += int(row["total"])
-    return tallies, f"scenes-ingest-{number}-{xor}-{total}" if number else ""
+def derive_pending(lake: Lake, choice: Choice, pool: Pool, token: str) -> int:
+    """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
+    if choice.spark:
+        return derivation.derive_pending(lake)
+    groups = settle.derive_pending(lake, pool, token)
+    if groups is not None:
+        return groups
+    if lake.tell:
+        lake.tell("Spark derives the scenes: very many items are versions of others.")
+    return derivation.derive_pending(lake)
 
 
 @dataclass(frozen=True)
@@ -286,13 +175,17 @@ class Holdings:
     tiles: int
 
 
-def check_sums(lake: Lake) -> Holdings:
+def check_sums(lake: Lake, *, spark: bool = True) -> Holdings:
     """Return what the lake holds.
+
+    Args:
+        lake: The lake.
+        spark: Whether Spark counts what was withdrawn.
 
     Raises:
         GeoSRError: If a kept item is neither in a scene nor withdrawn, which is a bug.
     """
-    holds = _holdings(lake)
+    holds = _holdings(lake, spark=spark)
     accounts.check_lake(
         holds.kept,
         sum(holds.scenes.values()),
@@ -303,7 +196,7 @@ def check_sums(lake: Lake) -> Holdings:
     return holds
 
 
-def _holdings(lake: Lake) -> Holdings:
+def _holdings(lake: Lake, *, spark: bool) -> Holdings:
     """Count by the data files, each of which is read once and never again."""
     versions = {
         name: version
@@ -318,12 +211,14 @@ def _holdings(lake: Lake) -> Holdings:
     by_outcome: Counter[str] = Counter()
     for row in items:
         by_outcome[row["outcome"]] += row[summary.ROWS]
-    kept = by_outcome[KEPT]
+    kept, taken_out = by_outcome[KEPT], 0
+    if by_outcome[WITHDRAWN]:
+        taken_out = derivation.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
     return Holdings(
         kept=kept,
         scenes={row["sensor"]: row[summary.ROWS] for row in scenes},
         superseded=sum(row["superseded"] or 0 for row in scenes),
-        taken_out=kept - alive(lake).count() if by_outcome[WITHDRAWN] else 0,
+        taken_out=taken_out,
         tiles=sum(row[summary.ROWS] for row in tiles),
     )
 

@@ -22,6 +22,7 @@ from geosr_lake.net.gate import Gate
 from geosr_lake.net.http_session import Timeouts
 from geosr_lake.net.stac import TRIES, StacApi
 from geosr_lake.scenes import slices, spool
+from geosr_lake.scenes.engine import clustered
 from geosr_lake.scenes.fetch import Failed, Fetcher
 from geosr_lake.scenes.ingest import IngestSummary, ingest_files
 from geosr_lake.scenes.slices import DONE, UNDONE, Bbox, Slice
@@ -247,9 +248,10 @@ def _check_workers(lake: Lake) -> None:
     """Check that those who read the spool can see it.
 
     Raises:
-        UsageError: If they are on other machines, and the lake is in no folder that all have.
+        UsageError: If only Spark can write the tables, its workers are on other machines, and the
+            lake is in no folder that all have.
     """
-    if isinstance(lake.root, Path) or runs_here():
+    if isinstance(lake.root, Path) or not clustered(lake) or runs_here():
         return
     raise UsageError(
         "The slices of an API wait on this machine until they are whole, where the workers of a "

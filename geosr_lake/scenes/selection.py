@@ -1,8 +1,13 @@
 """Which items of files are wanted: where they lie, and when they were taken."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
@@ -44,6 +49,32 @@ class Selection:
             wanted &= f.col("t_start") < end
             wanted &= (f.col("t_start") >= begin) | (f.col("t_end") > begin)
         return f.coalesce(~wanted, f.lit(False))
+
+    def outside_of(self, rows: pa.Table) -> NDArray[np.bool_] | None:
+        """Tell which of some rows are left out, as `outside` does; None where none can be."""
+        if self.bbox is None and self.days is None:
+            return None
+        wanted: Any = pa.repeat(pa.scalar(True), rows.num_rows)
+        if self.bbox is not None:
+            west, south, east, north = (float(side) for side in self.bbox)
+            for meets in (
+                pc.less_equal(rows["xmin"], east),
+                pc.greater_equal(rows["xmax"], west),
+                pc.less_equal(rows["ymin"], north),
+                pc.greater_equal(rows["ymax"], south),
+            ):
+                wanted = pc.and_kleene(wanted, meets)
+        if self.days is not None:
+            first, last = self.days
+            begin, end = (
+                pa.scalar(datetime.combine(day, time(), UTC), pa.timestamp("us", tz="UTC"))
+                for day in (first, last + timedelta(days=1))
+            )
+            since = pc.or_kleene(
+                pc.greater_equal(rows["t_start"], begin), pc.greater(rows["t_end"], begin)
+            )
+            wanted = pc.and_kleene(pc.and_kleene(wanted, pc.less(rows["t_start"], end)), since)
+        return np.asarray(pc.fill_null(pc.invert(wanted), False))
 
 
 EVERYTHING = Selection()

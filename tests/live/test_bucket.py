@@ -19,10 +19,12 @@ from live_oracle import between, ids_of
 from object_store import BUCKET, object_store
 from stac_server import Server
 
+from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger
 from geosr_lake.lake.bucket import SPARK_JARS
 from geosr_lake.lake.place import root_of
 from geosr_lake.lake.session import jars_present
+from geosr_lake.scenes import live
 from geosr_lake.scenes.export import Chosen, export
 from geosr_lake.scenes.spool import spool_of
 
@@ -57,14 +59,21 @@ def summary_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
-def test_on_a_cluster_it_is_refused_before_anything_is_asked(
-    server: Server, store: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GEOSR_MASTER", "spark://127.0.0.1:9")
-    done = ingest(server)
-    assert done.returncode == 2
-    assert "Run this command without a cluster" in done.stderr
+def test_no_cluster_is_asked(server: Server, store: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEOSR_MASTER", "spark://127.0.0.1:9")  # nobody is there
+    assert summary_of(ingest(server))["fetched"] == 6
     assert not spool_of(root_of(LAKE)).exists()
+
+
+def test_where_spark_has_to_write_a_cluster_is_refused(
+    store: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake.create(LAKE)
+    monkeypatch.setattr(live, "runs_here", lambda: False)
+    live._check_workers(lake)
+    monkeypatch.setattr(live, "clustered", lambda _: ["items"])
+    with pytest.raises(UsageError, match="Run this command without a cluster"):
+        live._check_workers(lake)
 
 
 @pytest.mark.spark

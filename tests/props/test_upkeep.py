@@ -20,7 +20,7 @@ from pairs_world import DAY_US, pairs_of, recipe
 from pyspark.sql import SparkSession
 from stac_items import box, naip, row, sentinel2, write_lines
 
-from geosr_lake.lake import Lake, arrow, tables
+from geosr_lake.lake import Lake, arrow, deltalog, tables
 from geosr_lake.pairs.build import PairsSummary, build
 from geosr_lake.scenes.ingest import ingest
 from geosr_lake.scenes.withdraw import withdraw
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.spark
 
 RULE = recipe("sentinel2", "naip", "3 d")
 COMPARED = ("scenes", "tiles", "tile_pairs", "pairs")
-WRITES = ("append", "apply", "replace")
+WRITES = [(m, name) for m in (arrow, tables) for name in ("append", "apply", "replace")]
+WRITES.append((deltalog, "commit"))
 Doc = dict[str, Any]
 
 
@@ -51,9 +52,8 @@ def killed_after(writes: int) -> Iterator[None]:
         return wrapped
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (arrow, tables):
-            for name in WRITES:
-                patch.setattr(module, name, ending(getattr(module, name)))
+        for module, name in WRITES:
+            patch.setattr(module, name, ending(getattr(module, name)))
         try:
             yield
         except Killed:
@@ -100,9 +100,14 @@ class World:
     def file(self, docs: list[Doc]) -> Path:
         return write_lines(self.folder / f"{next(self._files)}.ndjson", docs)
 
+    def _ingest(self, docs: list[Doc]) -> None:
+        """Most often as a user's command would, sometimes with Spark."""
+        engine = self.rng.choice(["auto", "auto", "spark"])
+        ingest(self.lake, [self.file(docs)], engine=engine)
+
     def _bring(self, docs: list[Doc]) -> None:
         self.docs += docs
-        ingest(self.lake, [self.file(docs)])
+        self._ingest(docs)
 
     def ingest(self) -> None:
         """New items, some of days before those that are there."""
@@ -112,7 +117,7 @@ class World:
     def again(self) -> None:
         """Items that the lake has; and the command once more."""
         before = self.lake.versions
-        ingest(self.lake, [self.file(self.rng.choices(self.docs, k=5))])
+        self._ingest(self.rng.choices(self.docs, k=5))
         build(self.lake, RULE)
         build(self.lake, RULE)
         same = {k: v for k, v in self.lake.versions.items() if k in ("items", "scenes", "tiles")}
@@ -150,7 +155,7 @@ class World:
         docs = [naip_doc(self.rng), sentinel2_doc(self.rng), self._newer()]
         self.docs += docs
         with killed_after(self.rng.randint(1, 4)):
-            ingest(self.lake, [self.file(docs)])
+            self._ingest(docs)
 
     def killed_build(self) -> None:
         """A build that ends after it wrote, between others or not."""

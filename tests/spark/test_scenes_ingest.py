@@ -14,9 +14,10 @@ from stac_items import earth_search, landsat, modis, naip, sentinel2, write_line
 
 from geosr_lake.cli.app import app
 from geosr_lake.errors import ContractError, UsageError
-from geosr_lake.lake import Lake, tables
+from geosr_lake.lake import Lake, datafiles, ledger, tables
 from geosr_lake.scenes import ingest as module
 from geosr_lake.scenes.accounts import STATUSES
+from geosr_lake.scenes.engine import Engine
 from geosr_lake.scenes.ingest import IngestSummary, ingest
 from geosr_lake.scenes.selection import Selection
 
@@ -116,13 +117,16 @@ def test_dialects_and_a_file_that_holds_no_items(lake: Lake, real_data: Path) ->
     assert lake.arrow("scenes")["footprint_wkb"].null_count == 0
 
 
-def test_the_same_again_changes_nothing_but_runs(lake: Lake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["here", "spark"])
+def test_the_same_again_changes_nothing_but_runs(
+    lake: Lake, tmp_path: Path, engine: Engine
+) -> None:
     path = write_lines(tmp_path / "a.ndjson.gz", world())
-    first = ingest(lake, [path])
+    first = ingest(lake, [path], engine=engine)
     assert counts(first) == (15, 10, 1, 3, 1)
     assert (first.scenes, first.superseded) == (6, 4)
     before, rows = lake.versions, contents(lake)
-    again = ingest(lake, [path, path.parent])
+    again = ingest(lake, [path, path.parent], engine=engine)
     assert counts(again) == (15, 0, 15, 0, 0)
     assert again.groups_derived == 0
     lake.refresh()
@@ -205,26 +209,29 @@ def test_the_command_prints_a_summary_or_json(
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize("cut", ["derive_pending", "_holdings"])
+@pytest.mark.parametrize(
+    ("cut", "engine"),
+    [("derive_pending", "here"), ("_holdings", "here"), ("derive_pending", "spark")],
+)
 def test_a_run_that_was_cut_off_is_finished_by_the_next(
-    lake: Lake, tmp_path: Path, cut: str, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, cut: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_lines(tmp_path / "a.ndjson", world())
     other = write_lines(tmp_path / "b.ndjson", [naip(day="20220901")])
 
-    def killed(_: Lake) -> None:
+    def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(module, cut, killed)
         with pytest.raises(KeyboardInterrupt):
-            ingest(lake, [path])
+            ingest(lake, [path], engine=engine)
     # Nobody sees half of it.
     lake.refresh()
     assert lake.df("items").count() == 0
     assert lake.df("scenes").count() == 0
     # What was appended is there and is not appended again; scenes are derived all the same.
-    summary = ingest(lake, [path, other])
+    summary = ingest(lake, [path, other], engine=engine)
     assert counts(summary) == (16, 1, 15, 0, 0)
     assert (summary.scenes, summary.superseded) == (7, 4)
     undisturbed = Lake.create(tmp_path / "undisturbed")
@@ -329,11 +336,14 @@ def test_a_signed_href_cannot_be_written(lake: Lake, tmp_path: Path) -> None:
     assert found
     assert not any(canary.encode() in file.read_bytes() for file in found)
     assert canary not in str([lake.arrow(table).to_pylist() for table in TABLES])
-    # The table itself refuses what the reader would have let through.
+    # The table itself refuses what the reader would have let through, whoever writes.
     rows = lake.df("items").where("outcome = 'kept'").withColumn("item_id", _text("other"))
     bad = rows.withColumn("assets", _map("image", f"https://h/a.tif?x=1&SIG={canary}"))
     with pytest.raises(ContractError, match="hrefs_unsigned"):
         tables.append(lake.spark, lake.root, "items", bad)
+    found_bad = bad.toArrow().cast(ledger.arrow_schema("items"))
+    with pytest.raises(ContractError, match="hrefs_unsigned"):
+        datafiles.write(lake.root, "items", found_bad, "test")
 
 
 def _text(value: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 import shapely
 from stac_items import TILES
 
-from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive
+from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive, gathered, joined
 
 EAST, WEST = shapely.box(179, 10, 180, 11), shapely.box(-180, 10.5, -178, 12)
 
@@ -61,6 +61,28 @@ def test_tiles_are_sorted_and_do_not_depend_on_order() -> None:
 def test_equal_extents_have_one_id_and_others_another() -> None:
     ids = [extent(box)[1]["extent_id"] for box in (EAST, shapely.box(179, 10, 180, 11), WEST)]
     assert ids[0] == ids[1] != ids[2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gathered_bounds_make_the_same_tiles(seed: int) -> None:
+    """Two rows a tile stand for all of its scenes, wherever these lie and however they are cut."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for tile in "abcdef":
+        found = [shapely.MultiPolygon([EAST, WEST])] if rng.random() < 0.4 else []
+        for _ in range(rng.integers(1, 9)):
+            west, south = rng.choice([-180, -90, -1, 0, 60, 179]), rng.uniform(-80, 70)
+            width = min(rng.uniform(0.1, 3), 180 - west)
+            found.append(shapely.box(west, south, west + width, south + 1))
+        parts.append(scenes(*found, tile=tile))
+    whole = pa.concat_tables(parts, promote_options="default")
+    cut = rng.integers(0, whole.num_rows)
+    boxes, crossing = gathered([whole.slice(0, cut), whole.slice(cut)])
+    wide = pa.compute.greater(pa.compute.subtract(whole["xmax"], whole["xmin"]), 180.0)
+    assert crossing == pa.compute.any(wide).as_py()
+    assert boxes.num_rows <= 2 * len(parts)
+    given = joined(boxes, [whole.filter(wide)])
+    assert derive(given, TILES).equals(derive(whole, TILES))
 
 
 def test_no_scene_is_no_tile() -> None:
