@@ -2,7 +2,8 @@
 
 Scenes are generated (`join/sky.py`), written as a lake and, for the peers, as Parquet. Ours runs
 `geosr pairs build` from nothing: tile pairs, pairs with their overlap, and the write to the lake;
-the others count the pairs. A process that takes longer than `--cut` or more memory than
+the others count the pairs, and where it says "our rows" write them with gap and overlap, planar, to
+Parquet. A process that takes longer than `--cut` or more memory than
 `--memory-gb` is stopped, and counts as the cut.
 
     python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
@@ -25,7 +26,7 @@ from typing import Any
 
 import psutil
 from join.inputs import checksums, write_sides
-from join.peers import WAYS, Task, run
+from join.peers import OF_OURS, WAYS, Task, run
 from join.write import write
 
 from geosr_lake.lake import ledger
@@ -111,7 +112,7 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
     for _ in range(args.rounds):
         for name, dids in took.items():
             did = child(name, task, args.cut, args.memory_gb)
-            if name == "geosr_lake" and did["sums"] and len(took) > 1:
+            if name in OF_OURS and did["sums"] and len(took) > 1:
                 columns = ["lr_scene_id", "hr_scene_id"]
                 did["sums"] = checksums(ledger.read(lake, "pairs", columns=columns), sides)
             if did["sums"]:
@@ -122,8 +123,9 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
             print(f"  {name}: {did['seconds']:.1f} s {did['why'] or ''}", file=sys.stderr)
     print(f"\n{lake.name}, within {hours} hours: {truth[0] if truth else 0:,} pairs\n")
     _print_ways(took)
-    if (mine := took.get("geosr_lake")) and mine[-1]["sums"]:
-        _print_ours(mine[-1])
+    for name in OF_OURS:
+        if (mine := took.get(name)) and mine[-1]["sums"]:
+            _print_ours(name, mine[-1])
 
 
 def _print_ways(took: dict[str, list[dict[str, Any]]]) -> None:
@@ -141,20 +143,22 @@ def _print_ways(took: dict[str, list[dict[str, Any]]]) -> None:
         )
 
 
-def _print_ours(did: dict[str, Any]) -> None:
+def _print_ours(way: str, did: dict[str, Any]) -> None:
     """Print the steps of our way, and how even its tasks are."""
-    print("\n| step | s | share |\n|---|---|---|")
+    print(f"\n| {way}: step | s | share |\n|---|---|---|")
     for name, seconds in did["steps"].items():
         print(f"| {name} | {seconds:.1f} | {seconds / did['seconds']:.0%} |")
     whole = sum(did["task_seconds"].values()) or 1.0
     print("\n| in the tasks | processor s | share |\n|---|---|---|")
     for name, seconds in did["task_seconds"].items():
         print(f"| {name} | {seconds:.1f} | {seconds / whole:.0%} |")
-    print(
-        f"\n{did['tile_pairs']:,} tile pairs; {did['exact']:,} exact tests; {did['layout']}; "
-        f"{did['shuffled_mb']:.0f} MB shuffled; {did['in_longest_stage']} tasks in the longest "
-        f"stage, the median {did['median_task_s']:.1f} s, the longest {did['longest_task_s']:.1f} s"
-    )
+    print(f"\n{did['tile_pairs']:,} tile pairs; {did['exact']:,} exact tests; {did['layout']}")
+    if "shuffled_mb" in did:
+        print(
+            f"{did['shuffled_mb']:.0f} MB shuffled; {did['in_longest_stage']} tasks in the longest "
+            f"stage, the median {did['median_task_s']:.1f} s, the longest "
+            f"{did['longest_task_s']:.1f} s"
+        )
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`geosr pairs build` for spark-submit: the same options, the same exit codes.
+"""`geosr pairs build --spark` for spark-submit: the same options, the same exit codes.
 
 spark-submit --packages JARS jobs/build_pairs.py --recipe R --lake DIR
 """
@@ -8,4 +8,4 @@ import sys
 from geosr_lake.cli.app import app
 
 if __name__ == "__main__":
-    app(["pairs", "build", *sys.argv[1:]])
+    app(["pairs", "build", "--spark", *sys.argv[1:]])

@@ -18,6 +18,10 @@ REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 # Every JVM here sees few rows and ends soon: compiling well would cost more than it brings.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Two processes run tests at a time. OpenMP's threads wait by spinning: on cores that others use,
+# two took torch eight times the processor time of one.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
 """Settings of the session that the tests share; commands in processes of their own, and the demo,
 run as users run them."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pyarrow as pa
@@ -51,6 +51,47 @@ def _sides(db: Any, task: Task) -> None:
         db.execute(f"CREATE VIEW {side} AS SELECT *, ST_GeomFromWKB(wkb) AS g FROM '{path}'")
 
 
+OVERLAP = "ST_Area(ST_Intersection(l.g, h.g)) / ST_Area(h.g) AS overlap_frac"
+GAP = "greatest(h.s - l.e, 0) - greatest(l.s - h.e, 0) AS gap_us"
+ROWS = (
+    f"l.k AS lk, h.k AS hk, l.scene_id AS lr_scene_id, h.scene_id AS hr_scene_id, {GAP}, {OVERLAP}"
+)
+
+
+def _sums_of(path: Path) -> list[int]:
+    import duckdb
+
+    query = f"SELECT count(*), sum(lk), sum(hk), sum((lk * hk) % 1000003) FROM '{path}'"
+    return [int(v or 0) for v in duckdb.sql(query).fetchone()]
+
+
+def duckdb_rows(task: Task) -> tuple[list[int], int | None]:
+    """What the factorized join finds, with gap and overlap, as rows in a file: as much as ours."""
+    db, path = _duck(), task.folder / "rows.parquet"
+    _sides(db, task)
+    near = _factorized(db, task, "scene_id")
+    db.execute(f"""
+        COPY (WITH {near},
+              l AS (SELECT *, ST_GeomFromWKB(lw) AS lg, ST_GeomFromWKB(hw) AS hg FROM near)
+              SELECT lk, hk, lid AS lr_scene_id, hid AS hr_scene_id,
+                     greatest(hs - le, 0) - greatest(ls - he, 0) AS gap_us,
+                     ST_Area(ST_Intersection(lg, hg)) / ST_Area(hg) AS overlap_frac
+              FROM l WHERE ST_Intersects(lg, hg)) TO '{path}'""")
+    return _sums_of(path), None
+
+
+def sedonadb_rows(task: Task) -> tuple[list[int], int | None]:
+    """The same of SedonaDB's plain join."""
+    import pyarrow.parquet as pq
+
+    path = task.folder / "rows.parquet"
+    found = pa.RecordBatchReader.from_stream(_sedonadb(task, ROWS))
+    with pq.ParquetWriter(path, found.schema) as writer:
+        for batch in found:
+            writer.write_batch(batch)
+    return _sums_of(path), None
+
+
 def duckdb_plain(task: Task) -> tuple[list[int], int | None]:
     db = _duck()
     _sides(db, task)
@@ -60,8 +101,19 @@ def duckdb_plain(task: Task) -> tuple[list[int], int | None]:
 
 
 def duckdb_factorized(task: Task) -> tuple[list[int], int | None]:
-    db, w = _duck(), task.window_us
+    db = _duck()
     _sides(db, task)
+    query = f"""
+        WITH {_factorized(db, task)}
+        SELECT count(*), sum(lk), sum(hk), sum((lk * hk) % 1000003), (SELECT count(*) FROM near)
+        FROM near WHERE ST_Intersects(ST_GeomFromWKB(lw), ST_GeomFromWKB(hw))"""
+    *sums, tested = (int(v or 0) for v in db.execute(query).fetchone())
+    return sums, tested
+
+
+def _factorized(db: Any, task: Task, name: str = "NULL") -> str:
+    """Return the common tables of our factorization; the last, `near`, is what is left to test."""
+    w = task.window_us
     width = max(86_400_000_000, 2 * w)
     for side in ("lr", "hr"):
         path = task.folder / f"{side}_tiles.parquet"
@@ -70,37 +122,41 @@ def duckdb_factorized(task: Task) -> tuple[list[int], int | None]:
         f"CREATE TABLE met AS SELECT l.tile lt, h.tile ht FROM lr_t l JOIN hr_t h ON {BOXES}"
     )
     lr_first, hr_first = f"l.s // {width}", f"(h.s - {w}) // {width}"
-    query = f"""
-        WITH lb AS (SELECT k, tile, s, e, xmin, ymin, xmax, ymax, wkb, {lr_first} AS f,
+    return f"""
+             lb AS (SELECT k, {name} AS id, tile, s, e, xmin, ymin, xmax, ymax, wkb,
+                    {lr_first} AS f,
                     unnest(range(CAST({lr_first} AS BIGINT), CAST(l.e // {width} + 1 AS BIGINT))) b
                     FROM lr l),
-             hb AS (SELECT h.k, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, wkb, {hr_first} AS f,
+             hb AS (SELECT h.k, {name} AS id, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, wkb,
+                    {hr_first} AS f,
                     unnest(range(CAST({hr_first} AS BIGINT),
                                  CAST((h.e + {w}) // {width} + 1 AS BIGINT))) b
                     FROM hr h JOIN met ON met.ht = h.tile),
-             near AS MATERIALIZED (SELECT l.k AS lk, h.k AS hk, l.wkb AS lw, h.wkb AS hw
+             near AS MATERIALIZED (SELECT l.k AS lk, h.k AS hk, l.wkb AS lw, h.wkb AS hw,
+                    l.id AS lid, h.id AS hid, l.s AS ls, l.e AS le, h.s AS hs, h.e AS he
                     FROM lb l JOIN hb h ON l.tile = h.tile AND l.b = h.b
-                    WHERE l.b = greatest(l.f, h.f) AND {NEAR.format(w=w)} AND {BOXES})
-        SELECT count(*), sum(lk), sum(hk), sum((lk * hk) % 1000003), (SELECT count(*) FROM near)
-        FROM near WHERE ST_Intersects(ST_GeomFromWKB(lw), ST_GeomFromWKB(hw))"""
-    *sums, tested = (int(v or 0) for v in db.execute(query).fetchone())
-    return sums, tested
+                    WHERE l.b = greatest(l.f, h.f) AND {NEAR.format(w=w)} AND {BOXES})"""
 
 
 def sedonadb_plain(task: Task) -> tuple[list[int], int | None]:
+    # Not `to_arrow_table`, which wants a package for geometry columns; there are none.
+    row = pa.RecordBatchReader.from_stream(_sedonadb(task, SUMS)).read_all().to_pylist()[0]
+    return [int(v or 0) for v in row.values()], None
+
+
+def _sedonadb(task: Task, what: str) -> Any:
     import sedonadb
 
     sd = sedonadb.connect()
     for side in ("lr", "hr"):
         sd.read_parquet(str(task.folder / f"{side}.parquet")).to_view(side)
-    sides = [f"(SELECT k, s, e, ST_GeomFromWKB(wkb) AS g FROM {side})" for side in ("lr", "hr")]
+    sides = [
+        f"(SELECT k, scene_id, s, e, ST_GeomFromWKB(wkb) AS g FROM {side})" for side in ("lr", "hr")
+    ]
     near = NEAR.format(w=task.window_us)
-    query = (
-        f"SELECT {SUMS} FROM {sides[0]} l JOIN {sides[1]} h ON ST_Intersects(l.g, h.g) AND {near}"
+    return sd.sql(
+        f"SELECT {what} FROM {sides[0]} l JOIN {sides[1]} h ON ST_Intersects(l.g, h.g) AND {near}"
     )
-    # Not `to_arrow_table`, which wants a package for geometry columns; there are none.
-    row = pa.RecordBatchReader.from_stream(sd.sql(query)).read_all().to_pylist()[0]
-    return [int(v or 0) for v in row.values()], None
 
 
 def geopandas_plain(task: Task) -> tuple[list[int], int | None]:
@@ -158,7 +214,7 @@ class Laps:
         pass
 
 
-def ours(task: Task) -> tuple[list[int], int | None]:
+def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> tuple[list[int], int | None]:
     """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""
     from geosr_lake.lake import Lake, ledger
     from geosr_lake.pairs.build import build
@@ -168,18 +224,23 @@ def ours(task: Task) -> tuple[list[int], int | None]:
     window = f"{task.window_us // 3_600_000_000} h"
     lake, laps = Lake.open(task.lake), Laps()
     recipe = Recipe.model_validate({"name": "bench", "pairs": {**sides, "window": window}})
-    summary = build(lake, recipe, progress=laps)
+    summary = build(lake, recipe, engine=engine, progress=laps)
     laps.start("End")
     last = max(ledger.read(task.lake, "runs").to_pylist(), key=lambda run: run["started_at"])
     detail = json.loads(last["detail"])
     OURS.update(
         steps=laps.seconds,
         task_seconds=detail["task_seconds"],
-        layout={name: detail[name] for name in ("tasks", "groups", "bucket_us")},
+        layout={n: detail[n] for n in ("tasks", "groups", "bucket_us") if n in detail},
         tile_pairs=summary.tile_pairs,
         exact=summary.footprint_pairs_tested,
     )
     return [summary.pairs, -1, -1, -1], summary.scene_pairs_tested
+
+
+def ours_in_spark(task: Task) -> tuple[list[int], int | None]:
+    """The same with `--spark`."""
+    return ours(task, "spark")
 
 
 OURS: dict[str, Any] = {}
@@ -210,13 +271,26 @@ def from_events(folder: str) -> dict[str, Any]:
 
 WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
     "geosr_lake": ours,
+    "geosr_lake --spark": ours_in_spark,
     "DuckDB, our factorization": duckdb_factorized,
+    "DuckDB, our factorization, our rows": duckdb_rows,
     "SedonaDB": sedonadb_plain,
+    "SedonaDB, our rows": sedonadb_rows,
     "DuckDB": duckdb_plain,
     "GeoPandas": geopandas_plain,
     "Sedona range join": sedona_range_join,
 }
-SPARK = {"geosr_lake", "Sedona range join"}
+OF_OURS = {"geosr_lake", "geosr_lake --spark"}
+
+
+def starts_spark(name: str, task: Task) -> bool:
+    """Tell whether a way needs a session; its start is timed apart."""
+    if name != "geosr_lake":
+        return name in ("geosr_lake --spark", "Sedona range join")
+    from geosr_lake.lake import ledger
+    from geosr_lake.pairs.here import MOST_SCENES
+
+    return ledger.row_count(task.lake, "scenes") > MOST_SCENES
 
 
 def cpu_s() -> float:
@@ -236,15 +310,16 @@ def run(name: str, task: Task) -> dict[str, Any]:
     os.environ.setdefault("GEOSR_MASTER", "local[2]")
     os.environ.setdefault("GEOSR_DRIVER_MEMORY", "10g")
     with tempfile.TemporaryDirectory() as events:
+        in_spark = starts_spark(name, task)
         begun = time.perf_counter()
-        if name in SPARK:
+        if in_spark:
             _session(events)
         started, spent = time.perf_counter(), cpu_s()
         sums, tested = WAYS[name](task)
         seconds, cpu = time.perf_counter() - started, cpu_s() - spent
-        more: dict[str, Any] = {}
-        if name in SPARK:
+        more: dict[str, Any] = OURS
+        if in_spark:
             _session().stop()
-            more = OURS | from_events(events) if name == "geosr_lake" else {}
+            more = OURS | from_events(events) if name in OF_OURS else {}
     return {"start_s": started - begun, "seconds": seconds, "cpu_s": cpu, "sums": sums,
             "tested": tested, **more}  # fmt: skip

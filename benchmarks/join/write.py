@@ -1,6 +1,5 @@
 """Acquisitions into a lake: the tables `scenes` and `tiles`, a year at a time."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -165,9 +164,12 @@ def write(
         skew: How many times the scenes of others one tile of the last sensor has.
     """
     extents, total = Extents(), 0
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal total
+    # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
+    packed = WriterProperties(
+        compression="ZSTD", dictionary_page_size_limit=16 << 20, max_row_group_size=100_000
+    )
+    lake = Lake.create(root)
+    with lake.stage("scenes", "bench"):
         for sensor in sensors:
             for year, seen in enumerate(looks(sensor, years)):
                 rng = np.random.default_rng([7, year, len(sensor)])
@@ -176,15 +178,8 @@ def write(
                 rows = scene_rows(seen, rng, cells=sensor in cells)
                 extents.add(sensor, rows)
                 total += len(rows)
-                yield from rows.to_batches(100_000)
-
-    lake = Lake.create(root)
-    with lake.stage("scenes", "bench"):
-        reader = pa.RecordBatchReader.from_batches(ledger.arrow_schema("scenes"), batches())
-        # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
-        packed = WriterProperties(
-            compression="ZSTD", dictionary_page_size_limit=16 << 20, max_row_group_size=100_000
-        )
-        write_deltalake(tables.table_path(root, "scenes"), reader, writer_properties=packed)
+                write_deltalake(
+                    tables.table_path(root, "scenes"), rows, mode="append", writer_properties=packed
+                )
         write_deltalake(tables.table_path(root, "tiles"), extents.tiles())
     return total

@@ -60,17 +60,18 @@ def _archive(root: Path, seed: int, bar: Bar) -> Path:
 def _task(lake: "Lake", task: str, archive: Path, meter: "Meter", bar: Bar) -> dict[str, Any]:
     """Take one SR task from scenes to cubes."""
     from geosr_lake.cubes.materialize import materialize
+    from geosr_lake.lake.progress import Within
     from geosr_lake.manifest.build import build as build_manifest
     from geosr_lake.pairs.build import build as build_pairs
     from geosr_lake.recipe import load_recipe
 
-    recipe = load_recipe(demo_recipe(task))
+    recipe, part = load_recipe(demo_recipe(task)), Within(bar, task)
     with meter.step(f"pairs {task}"):
-        pairs = build_pairs(lake, recipe, progress=bar)
+        pairs = build_pairs(lake, recipe, progress=part)
     with meter.step(f"manifest {task}"):
-        manifest = build_manifest(lake, recipe, archive / "landcover.tif", progress=bar)
+        manifest = build_manifest(lake, recipe, archive / "landcover.tif", progress=part)
     with meter.step(f"cubes {task}"):
-        cubes = materialize(lake, manifest.manifest_id, source_roots=[archive], progress=bar)
+        cubes = materialize(lake, manifest.manifest_id, source_roots=[archive], progress=part)
     return {"pairs": asdict(pairs), "manifest": asdict(manifest), "cubes": asdict(cubes)}
 
 

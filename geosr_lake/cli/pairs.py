@@ -68,13 +68,18 @@ def build(
         bool,
         typer.Option("--rebuild", help="Look at all scenes again, not only at those that changed."),
     ] = False,
+    in_spark: Annotated[
+        bool,
+        typer.Option("--spark", help="Find all pairs with Spark, however few the scenes are."),
+    ] = False,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
     """Find the pairs of a recipe: footprints that intersect, times within its window.
 
     A later build looks only at the scenes that came, changed or went since, and gives what a
-    build from nothing gives; `--rebuild` proves it: it says how many pairs differ.
+    build from nothing gives; `--rebuild` proves it: it says how many pairs differ. Up to four
+    million scenes are matched in this process, more by Spark.
 
     Example: `geosr pairs build --recipe s2_naip --lake my_lake`
     """
@@ -86,7 +91,13 @@ def build(
         rule = load_recipe(recipe)
         opened = Lake.open(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
-            summary = build_pairs(opened, rule, anew=rebuild, progress=progress)
+            summary = build_pairs(
+                opened,
+                rule,
+                anew=rebuild,
+                engine="spark" if in_spark else "auto",
+                progress=progress,
+            )
         title = f"Pairs of {rule.name}" if summary.changed else f"Pairs of {rule.name}: no change"
         report(
             asdict(summary),

@@ -4,7 +4,11 @@ deltalake does not write clustered tables, which Spark's are from the start and 
 `geosr lake maintain` finds them large. Those get their rows through Spark.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Full, Queue
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -81,26 +85,76 @@ def _made(root: Root, table: str) -> None:
     ledger.create(root, table)
 
 
-def append(lake: "Lake", table: str, rows: pa.Table, *, txn: Txn | None = None) -> None:
+def append(
+    lake: "Lake", table: str, rows: pa.Table | Iterable[pa.Table], *, txn: Txn | None = None
+) -> None:
     """Append rows; the same transaction a second time appends nothing, as at `tables.append`.
 
     No rows with a transaction are a version that says only that it took place.
+
+    Args:
+        lake: The lake.
+        table: The table.
+        rows: The contract's columns; or some tables of them, which are taken one after the other.
+        txn: Written with the rows.
     """
-    fitting = checked(rows, table)
+    schema = ledger.arrow_schema(table)
+    parts = iter([checked(rows, table)] if isinstance(rows, pa.Table) else rows)
     if needs_spark(lake.root, table):
-        frame = from_arrow(lake.spark, fitting, tables.schema(table))
+        whole = pa.concat_tables([schema.empty_table(), *(checked(part, table) for part in parts)])
+        frame = from_arrow(lake.spark, whole, tables.schema(table))
         tables.append(lake.spark, lake.root, table, frame, txn=txn)
         return
     if _seen(lake.root, table, txn):
         return
     _made(lake.root, table)
-    with ledger.refusing(table):
-        write_deltalake(
-            ledger.create(lake.root, table),
-            fitting,
-            mode="append",
-            commit_properties=_properties(txn),
-        )
+    target = ledger.create(lake.root, table)
+
+    def write(batches: Iterator[pa.RecordBatch]) -> None:
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        with ledger.refusing(table):
+            write_deltalake(target, reader, mode="append", commit_properties=_properties(txn))
+
+    _hand_over((b for part in parts for b in checked(part, table).to_batches()), write)
+
+
+def _hand_over(
+    batches: Iterable[pa.RecordBatch], write: Callable[[Iterator[pa.RecordBatch]], None]
+) -> None:
+    """Make batches in this thread while another one writes them.
+
+    deltalake takes batches in threads of its own, where an error loses its class, Ctrl-C is not
+    seen, and libraries that keep something for each Python thread (pyproj) crash.
+    """
+    waiting: Queue[pa.RecordBatch | None] = Queue(2)
+    broken = Event()
+
+    def taken() -> Iterator[pa.RecordBatch]:
+        while (batch := waiting.get()) is not None:
+            yield batch
+        if broken.is_set():
+            raise InterruptedError("the rows ended early")
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write, taken())
+
+        def put(batch: pa.RecordBatch | None) -> None:
+            while not writing.done():
+                with suppress(Full):
+                    waiting.put(batch, timeout=0.5)
+                    return
+
+        try:
+            for batch in batches:
+                put(batch)
+                if writing.done():
+                    break
+        except BaseException:
+            broken.set()
+            put(None)
+            raise
+        put(None)
+        writing.result()
 
 
 def replace(

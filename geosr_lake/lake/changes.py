@@ -6,19 +6,27 @@ kills the run, and they are read at any version of the table.
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import dataset
+
 from geosr_lake.lake import ledger, tables
-from geosr_lake.lake.place import Root
+from geosr_lake.lake.place import Root, place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 CAME, GONE = 1, -1
 """Values of the column `change`."""
+
+MOST_BYTES = 512 << 20
+"""Bytes of files that are compared in this process: up to some millions of rows."""
 
 PAIRS_RESULT = 1
 """Goes up when the same scenes give other pairs than before: then all are found again."""
@@ -73,9 +81,30 @@ def between(root: Root, table: str, since: int, until: int) -> dict[str, int] | 
     Returns:
         Path -> sign; None where the log does not reach back so far.
     """
+    if (files := _files(root, table, since, until)) is None:
+        return None
+    where = tables.table_path(root, table)
+    return {_place(where, file.path): sign for file, sign in files.items()}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of the log; `size` None where the log does not tell it."""
+
+    path: str
+    size: int | None
+
+    @property
+    def plain(self) -> str:
+        """The path as written, without its percent-encoding."""
+        return unquote(self.path)
+
+
+def _files(root: Root, table: str, since: int, until: int) -> dict[_File, int] | None:
     if since > until:
         return None
     signs: Counter[str] = Counter()
+    sizes: dict[str, int | None] = {}
     for version in range(since + 1, until + 1):
         if (actions := ledger.actions(root, table, version)) is None:
             return None
@@ -84,12 +113,12 @@ def between(root: Root, table: str, since: int, until: int) -> dict[str, int] | 
                 of_file = action.get(name) or {}
                 if of_file.get("dataChange"):
                     signs[of_file["path"]] += sign
-    where = tables.table_path(root, table)
-    return {_place(where, path): sign for path, sign in signs.items() if sign}
+                    sizes[of_file["path"]] = of_file.get("size") or sizes.get(of_file["path"])
+    return {_File(path, sizes[path]): sign for path, sign in signs.items() if sign}
 
 
 def rows_between(
-    spark: "SparkSession",
+    spark: "Callable[[], SparkSession]",
     root: Root,
     table: str,
     since: int,
@@ -97,56 +126,117 @@ def rows_between(
     *,
     columns: "Sequence[str]",
     along: "Sequence[str]" = (),
-) -> "DataFrame | None":
+) -> pa.Table | None:
     """Return the rows that came and went between two versions of a table.
 
     Only files that one of the two versions has and the other has not are read. A row that was
-    rewritten without a change of `columns` neither came nor went; one that changed did both.
+    rewritten without a change of `columns` neither came nor went; one that changed did both. Files
+    of more than `MOST_BYTES` are compared by Spark.
 
     Args:
-        spark: The session.
+        spark: Gives the session, if it is needed.
         root: The lake.
-        table: The table.
+        table: The table; the first of `columns` is its key.
         since: The older version.
         until: The newer version.
         columns: What makes a row: columns that can be grouped by.
-        along: Columns that follow from `columns` and come along.
+        along: Columns that follow from `columns`; known of rows that came, else null.
 
     Returns:
-        `columns`, `along` and `change` (`CAME` or `GONE`); None where the log, or a file that is
+        `columns`, `change` (`CAME` or `GONE`) and `along`; None where the log, or a file that is
         gone, does not reach back so far.
     """
+    if (files := _files(root, table, since, until)) is None:
+        return None
+    here = all(file.size is not None and "://" not in file.plain for file in files)
+    try:
+        if here and sum(file.size or 0 for file in files) <= MOST_BYTES:
+            return _changed(root, table, files, columns, along)
+        return _changed_in_spark(spark(), root, table, files, columns, along)
+    except FileNotFoundError:
+        return None
+
+
+def _changed(
+    root: Root,
+    table: str,
+    files: dict[_File, int],
+    columns: "Sequence[str]",
+    along: "Sequence[str]",
+) -> pa.Table:
+    """Compare the rows in this process; `along`, which may be long, is read of what came only."""
+    schema = ledger.arrow_schema(table)
+    lies = place(root).files(*tables.segments(table))
+
+    def rows(sign: int, names: "Sequence[str]", which: Any = None) -> pa.Table:
+        paths = [file.plain.removeprefix("/") for file, of in files.items() if of == sign]
+        kinds = pa.schema([schema.field(name) for name in names])
+        if not paths:
+            return kinds.empty_table()
+        found = dataset.dataset(paths, schema=kinds, format="parquet", filesystem=lies)
+        return found.to_table(filter=which)
+
+    signed = [
+        some.append_column("change", pa.repeat(pa.scalar(sign, pa.int32()), len(some)))
+        for sign in (CAME, GONE)
+        for some in (rows(sign, columns),)
+    ]
+    grouped = pa.concat_tables(signed).group_by(list(columns)).aggregate([("change", "sum")])
+    moved = grouped.filter(pc.not_equal(grouped["change_sum"], 0))
+    change = pc.sign(moved["change_sum"]).cast(pa.int32())
+    moved = moved.select(list(columns)).append_column("change", change)
+    if along:
+        key = columns[0]
+        came = moved.filter(pc.equal(moved["change"], CAME))[key]
+        more = rows(CAME, [key, *along], pc.field(key).isin(came.combine_chunks()))
+        at = pc.index_in(moved[key], value_set=more[key].combine_chunks())
+        at = pc.if_else(pc.equal(change, CAME), at, pa.scalar(None, pa.int32()))
+        for name in along:
+            moved = moved.append_column(schema.field(name), more[name].take(at))
+    return moved
+
+
+def _changed_in_spark(
+    spark: "SparkSession",
+    root: Root,
+    table: str,
+    files: dict[_File, int],
+    columns: "Sequence[str]",
+    along: "Sequence[str]",
+) -> pa.Table:
+    """Compare the rows of large files; what moved comes here.
+
+    Raises:
+        FileNotFoundError: If one of the files is no longer there.
+    """
+    from pyspark.errors import AnalysisException
     from pyspark.sql import functions as f
 
-    if (files := between(root, table, since, until)) is None:
-        return None
-    wanted = [*columns, *along]
-    schema = tables.schema(table)
-    ddl = ", ".join(f"`{name}` {schema[name].dataType.simpleString()}" for name in wanted)
+    schema, where = tables.schema(table), tables.table_path(root, table)
+    ddl = ", ".join(f"`{n}` {schema[n].dataType.simpleString()}" for n in [*columns, *along])
     rows = spark.createDataFrame([], f"{ddl}, change int")
     for sign in (CAME, GONE):
-        if paths := [path for path, of in files.items() if of == sign]:
-            if (found := _found(spark, paths, ddl)) is None:
-                return None
+        if paths := [_place(where, file.path) for file, of in files.items() if of == sign]:
+            try:
+                found = spark.read.schema(ddl).parquet(*paths)
+            except AnalysisException as error:
+                if error.getCondition() != "PATH_NOT_FOUND":
+                    raise
+                raise FileNotFoundError(where) from error
             rows = rows.unionAll(found.withColumn("change", f.lit(sign)))
-    return (
+    moved = (
         rows.groupBy(*columns)
-        .agg(*(f.any_value(name).alias(name) for name in along), f.sum("change").alias("change"))
+        .agg(
+            f.sum("change").alias("change"),
+            *(f.any_value(f.when(f.col("change") == CAME, f.col(n)), True).alias(n) for n in along),
+        )
         .where("change <> 0")
         .withColumn("change", f.signum("change").cast("int"))
     )
-
-
-def _found(spark: "SparkSession", paths: list[str], ddl: str) -> "DataFrame | None":
-    """Return what is in some files; None if one of them is no longer there."""
-    from pyspark.errors import AnalysisException
-
-    try:
-        return spark.read.schema(ddl).parquet(*paths)
-    except AnalysisException as error:
-        if error.getCondition() != "PATH_NOT_FOUND":
-            raise
-        return None
+    kinds = ledger.arrow_schema(table)
+    fields = [*(kinds.field(n) for n in columns), pa.field("change", pa.int32())]
+    fields += [kinds.field(n).with_nullable(nullable=True) for n in along]
+    return moved.toArrow().cast(pa.schema([field.with_nullable(True) for field in fields]))
 
 
 def _place(table: str, path: str) -> str:

@@ -1,6 +1,6 @@
 """The lake as a user holds it: tables at pinned versions, SQL over them, and stages' runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -152,14 +152,19 @@ class Lake:
         return tables.completed(frame, table)
 
     def arrow(
-        self, table: str, *, columns: list[str] | None = None, filters: list[Any] | None = None
+        self,
+        table: str,
+        *,
+        columns: list[str] | None = None,
+        filters: Any = None,
+        coded: Sequence[str] = (),
     ) -> pa.Table:
-        """Return `table` at its pinned version without a JVM; `columns` None: all."""
+        """Return `table` at its pinned version without a JVM; arguments as at `ledger.read`."""
         version = self._versions.get(contract(table).table)
         if version is None:
             schema = ledger.arrow_schema(table)
             return schema.empty_table().select(columns or schema.names)
-        return ledger.read(self.root, table, version, columns=columns, filters=filters)
+        return ledger.read(self.root, table, version, columns=columns, filters=filters, coded=coded)
 
     def sql(
         self, query: str, args: dict[str, Any] | None = None, *, write: bool = False

@@ -1,13 +1,15 @@
 """Tables that the driver writes with deltalake, where no JVM runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
+from pyarrow.dataset import ParquetReadOptions
+from pyarrow.parquet import filters_to_expression
 
 from geosr_lake.errors import ContractError
 from geosr_lake.ids import safe_segment
@@ -183,13 +185,16 @@ def read(
     version: int | None = None,
     *,
     columns: list[str] | None = None,
-    filters: list[Any] | None = None,
+    filters: Any = None,
+    coded: Sequence[str] = (),
 ) -> pa.Table:
     """Return the rows of `table` at `version` (None: the latest); none if it was never made.
 
     Args:
         columns: The columns to read; None: all.
-        filters: Conditions in pyarrow's form, ``[("column", "=", value), ...]``.
+        filters: Conditions in pyarrow's form, ``[("column", "=", value), ...]``, or an expression.
+        coded: Columns with long values that repeat, which come as dictionaries: read in one piece
+            they would take far more memory than on disk.
     """
     found = open_table(root, table, version)
     schema = arrow_schema(table)
@@ -202,7 +207,15 @@ def read(
     files = place(root).files(*segments(table))
     present = {field.name for field in found.schema().fields}
     held = [name for name in schema.names if name in present]
-    rows = found.to_pyarrow_table(columns=held, filters=filters, filesystem=files)
+    options = ParquetReadOptions(dictionary_columns=set(coded)) if coded else None
+    if isinstance(filters, list):
+        filters = filters_to_expression(filters)
+    rows = found.to_pyarrow_dataset(filesystem=files, parquet_read_options=options).to_table(
+        columns=held, filter=filters
+    )
+    for name in coded:
+        packed = pa.dictionary(pa.int32(), schema.field(name).type)
+        schema = schema.set(schema.get_field_index(name), schema.field(name).with_type(packed))
     for field in schema:
         if field.name not in present:  # a version from before the table had the column
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))

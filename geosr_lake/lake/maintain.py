@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from geosr_lake.errors import ContractError, UsageError
-from geosr_lake.lake import commits, ledger, pins, runs, summary
+from geosr_lake.lake import arrow, commits, ledger, pins, runs, summary
 from geosr_lake.lake.contracts import LABEL, contract, contracts, stage_tables
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.place import place
@@ -227,17 +227,21 @@ def _after(lake: "Lake", before: TableWork) -> TableWork:
 
 
 def _compact(lake: "Lake", table: str) -> None:
-    """Make few large files of a table, clustered as its contract says."""
+    """Make few large files of a table; a large one of Spark's is clustered as its contract says."""
     terms = contract(table)
-    if terms.engine == "spark":
+    found = ledger.open_table(lake.root, table)
+    files = {} if found is None else ledger.files_of(lake.root, table, found.version())
+    # What fits into one file gains nothing from it, and could no longer be written without Spark.
+    clusters = terms.cluster_by and sum(files.values()) > FILE_BYTES
+    if terms.engine == "spark" and (clusters or arrow.needs_spark(lake.root, table)):
         _optimize(lake.spark, lake, table)
         return
     # The lake's own ledgers are appended to by every stage, under locks of their own name.
     with ExitStack() as held:
         if terms.stage == "lake":
             held.enter_context(lock(lake.root, table, wait_s=60.0, tell=lake.tell))
-        found = ledger.create(lake.root, table)
-        if len(ledger.files_of(lake.root, table, found.version())) > 1:
+        if found is not None and len(files) > 1:
+            found.update_incremental()
             found.optimize.compact(target_size=FILE_BYTES)
             found.create_checkpoint()
 

@@ -27,3 +27,27 @@ class Silent:
 
     def note(self, text: str) -> None:
         """Ignore the words."""
+
+
+class Within:
+    """A listener for a part of the work, whose name stands before its steps.
+
+    Args:
+        progress: Is told.
+        part: The name.
+    """
+
+    def __init__(self, progress: Progress, part: str) -> None:
+        self._progress, self._part = progress, part
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Begin a step."""
+        self._progress.start(f"{self._part}: {label[:1].lower()}{label[1:]}", total)
+
+    def advance(self, amount: int = 1) -> None:
+        """Say that units of the step are done."""
+        self._progress.advance(amount)
+
+    def note(self, text: str) -> None:
+        """Say in words how far the step is."""
+        self._progress.note(text)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _READING = {
     *("Aggregate", "Deduplicate", "Distinct", "Except", "Filter", "Generate", "GlobalLimit"),
-    *("Intersect", "Join", "LateralJoin", "LocalLimit", "LocalRelation", "Offset"),
+    *("Intersect", "Join", "LateralJoin", "LocalLimit", "LocalRelation"),
+    *("NameParameterizedQuery", "Offset"),
     *("OneRowRelation", "Pivot", "PipeOperator", "Project", "Repartition", "Sample", "Sort"),
     *("RelationTimeTravel", "RepartitionByExpression", "SubqueryAlias", "Union", "Unpivot"),
     *("UnresolvedHaving", "UnresolvedHint", "UnresolvedInlineTable", "UnresolvedRelation"),

@@ -5,21 +5,22 @@ rows (`lake.changes`). So every write is whole, and a run that was killed leaves
 before or those of after, which the next run takes on.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geosr_lake.lake import Lake, Progress, changes, ledger, tables
+from geosr_lake.lake import Lake, Progress, arrow, changes, ledger, tables
+from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.lake.tables import Txn
+from geosr_lake.pairs import here
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.increment import difference, increment
-from geosr_lake.pairs.layout import Layout
-from geosr_lake.pairs.match import STEPS
+from geosr_lake.pairs.match import STEPS, Tested
 from geosr_lake.pairs.tiles import grow
 from geosr_lake.recipe import PairRule, Recipe
 
@@ -74,20 +75,16 @@ class PairsSummary:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What one way of building did; as in `PairsSummary`."""
+    """What one way of building did; as in `PairsSummary`, and how the work was cut."""
 
-    lr_scenes: int
-    hr_scenes: int
-    tested: int = 0
-    distinct: int = 0
+    did: Tested = field(default_factory=Tested.nothing)
     new: int = 0
     altered: int = 0
     removed: int = 0
     scenes_new: int = 0
     scenes_gone: int = 0
     from_nothing: bool = False
-    layout: Layout | None = None
-    cost_us: tuple[int, ...] = ()
+    cut: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,12 @@ def digests(*tables: "DataFrame") -> list[Digest]:
 
 
 def build(
-    lake: Lake, recipe: Recipe, *, anew: bool = False, progress: Progress | None = None
+    lake: Lake,
+    recipe: Recipe,
+    *,
+    anew: bool = False,
+    engine: Literal["auto", "spark"] = "auto",
+    progress: Progress | None = None,
 ) -> PairsSummary:
     """Make the lake hold the pairs of `recipe` for its present scenes, under the rule's id.
 
@@ -144,6 +146,7 @@ def build(
         lake: The lake.
         recipe: Its section `pairs` is the rule.
         anew: Find all pairs again and put them in the place of the former ones if they differ.
+        engine: What finds all pairs: `auto` takes Spark from `here.MOST_SCENES` scenes on.
         progress: Told of the steps.
 
     Raises:
@@ -155,23 +158,30 @@ def build(
     with lake.stage("pairs", "build") as run:
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         since = made_from(lake, rule)
+        counts = sides.counts(lake, rule)
+        for side, count in zip(sides.SIDES, counts, strict=True):
+            if since is None and not count:
+                raise sides.why_none(lake, rule, side)
         steps.start("Tiles that meet")
         met = grow(lake, rule.lr.sensor, rule.hr.sensor)
         outcome = None
         if since is not None and not anew:
             outcome = _grown(lake, rule, met.rows, since, steps)
         if outcome is None:
-            outcome = _from_nothing(lake, rule, met.rows, since, steps)
+            # Former pairs are compared with the new ones, so both are held.
+            few = max(sum(counts), _held(lake, rule)) <= here.MOST_SCENES
+            from_nothing = _from_nothing if few and engine == "auto" else _from_nothing_in_spark
+            outcome = from_nothing(lake, rule, met.rows, since, steps)
         summary = PairsSummary(
             rule_id=rule.rule_id,
             lr_sensor=rule.lr.sensor,
             hr_sensor=rule.hr.sensor,
-            lr_scenes=outcome.lr_scenes,
-            hr_scenes=outcome.hr_scenes,
+            lr_scenes=counts[0],
+            hr_scenes=counts[1],
             tile_pairs=len(met.rows),
             tile_pairs_new=met.new,
-            scene_pairs_tested=outcome.tested,
-            footprint_pairs_tested=outcome.distinct,
+            scene_pairs_tested=outcome.did.scene_pairs,
+            footprint_pairs_tested=outcome.did.footprint_pairs,
             pairs=_held(lake, rule),
             pairs_new=outcome.new,
             pairs_changed=outcome.altered,
@@ -187,8 +197,8 @@ def build(
             "recipe": recipe.name,
             "rule": rule.canonical(),
             "scenes_version": summary.scenes_version,
-            **(outcome.layout.said if outcome.layout else {}),
-            "task_seconds": {k: us / 1e6 for k, us in zip(STEPS, outcome.cost_us, strict=False)},
+            **outcome.cut,
+            "task_seconds": {k: us / 1e6 for k, us in zip(STEPS, outcome.did.cost_us, strict=True)},
         }
     return summary
 
@@ -212,94 +222,126 @@ def _txn(lake: Lake, rule: PairRule) -> Txn:
     )
 
 
+def _newer(lake: Lake, rule: PairRule, since: int | None) -> Txn | None:
+    """Return the transaction of rows made from the present scenes; None where they are older.
+
+    A version that Delta has seen would make it skip the write in silence.
+    """
+    txn = _txn(lake, rule)
+    return txn if since is None or since < txn.number else None
+
+
 def _grown(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int, steps: Progress
 ) -> _Outcome | None:
     """Bring in what changed since a version of `scenes`; None where that cannot be known."""
-    counts = sides.counts(sides.whole(lake), rule)
     if since == lake.versions["scenes"]:
-        return _Outcome(*counts)
-    with increment(lake, rule, tile_pairs, since, progress=steps) as found:
-        if found is None:
-            return None
-        steps.start("Writing pairs")
-        if found.removed or found.changed:
-            tables.apply(
-                *(lake.spark, lake.root, "pairs", found.rows),
-                where=found.where,
-                txn=_txn(lake, rule),
-            )
-        else:
-            # Also where no pair is new: the rows then stand for the newer scenes.
-            tables.append(
-                *(lake.spark, lake.root, "pairs", found.rows.drop("_deleted")),
-                txn=_txn(lake, rule),
-            )
-        return _Outcome(
-            *counts,
-            tested=found.tested,
-            distinct=found.distinct,
-            new=found.new,
-            altered=found.changed,
-            removed=found.removed,
-            scenes_new=found.scenes_new,
-            scenes_gone=found.scenes_gone,
+        return _Outcome()
+    found = increment(lake, rule, tile_pairs, since, progress=steps)
+    if found is None:
+        return None
+    steps.start("Writing pairs")
+    if found.removed or found.changed:
+        where = {"rule_id": rule.rule_id}
+        arrow.apply(
+            *(lake, "pairs", found.rows), where=where, any_of=found.tiles, txn=_txn(lake, rule)
         )
+    else:
+        # Also where no pair is new: the rows then stand for the newer scenes.
+        arrow.append(lake, "pairs", found.rows.drop_columns("_deleted"), txn=_txn(lake, rule))
+    return _Outcome(
+        did=found.did,
+        new=found.new,
+        altered=found.changed,
+        removed=found.removed,
+        scenes_new=found.scenes_new,
+        scenes_gone=found.scenes_gone,
+    )
 
 
 def _from_nothing(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int | None, steps: Progress
 ) -> _Outcome:
-    """Find all pairs, and put them in the place of the former ones if they differ."""
-    scenes, now = sides.whole(lake), lake.versions.get("scenes")
-    if now is None:
-        raise sides.why_none(scenes, rule.lr, "lr")
-    # A version that Delta has seen would make it skip the write in silence.
-    txn = _txn(lake, rule) if since is None or since < now else None
+    """Find all pairs in this process; they take the place of the former ones if they differ."""
+    steps.start("Footprints that intersect")
+    lr, hr = (sides.read(lake, rule, side, here.NEEDED) for side in sides.SIDES)
+    did: list[Tested] = []
+    found = here.find(lr, hr, tile_pairs, rule, did.append)
+    txn, where = _newer(lake, rule, since), {"rule_id": rule.rule_id}
+    former = ledger.read(lake.root, "pairs", filters=[("rule_id", "=", rule.rule_id)])
+    if len(former):
+        rows = pa.concat_tables(found)
+        differs = pc.value_counts(difference(rows, former)["kind"]).to_pylist()
+        kinds = {one["values"]: one["counts"] for one in differs}
+        if kinds or txn is not None:
+            steps.start("Writing pairs")
+            arrow.replace(lake, "pairs", rows, where=where, txn=txn)
+    else:
+        # Nothing to compare with: the rows go straight to the table.
+        arrow.append(lake, "pairs", found, txn=txn)
+        kinds = {"new": sum(part.pairs for part in did)}
+    return _Outcome(
+        did=sum(did[1:], did[0]),
+        new=kinds.get("new", 0),
+        altered=kinds.get("changed", 0),
+        removed=kinds.get("removed", 0),
+        scenes_new=len(lr) + len(hr),
+        from_nothing=True,
+        cut={"tasks": len(did)},
+    )
+
+
+def _from_nothing_in_spark(
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int | None, steps: Progress
+) -> _Outcome:
+    """Find all pairs with Spark; they take the place of the former ones if they differ."""
+    scenes, txn = sides.whole(lake), _newer(lake, rule, since)
     first = txn is not None and not _held(lake, rule)
     where = {"rule_id": rule.rule_id}
     # Without former pairs there is nothing to compare with: the rows go straight to the table.
-    with find(
-        *(scenes, scenes, tile_pairs, rule),
-        allow_none=since is not None,
-        keep=not first,
-        at_most=ledger.row_count(lake.root, "scenes", now),
-        progress=steps,
-    ) as found:
-        altered = removed = 0
+    with find(scenes, scenes, tile_pairs, rule, keep=not first, progress=steps) as found:
+        kinds: dict[str, int] = {}
         if first:
             steps.start("Footprints that intersect, and writing pairs")
             tables.append(lake.spark, lake.root, "pairs", found.rows, txn=txn)
-            new = found.pairs
+            kinds["new"] = found.pairs
         else:
             former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
             after, before = digests(found.rows, former)
-            new = after.rows if after != before else 0
-            if new and before.rows:
-                new, altered, removed = _compared(found.rows, former)
-            elif after != before:
-                removed = before.rows
+            if after != before:
+                kinds = _compared(found.rows, former) if before.rows else {"new": after.rows}
             if after != before or txn is not None:
                 steps.start("Writing pairs")
                 tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
         return _Outcome(
-            found.lr_scenes,
-            found.hr_scenes,
-            tested=found.tested,
-            distinct=found.distinct,
-            new=new,
-            altered=altered,
-            removed=removed,
+            did=found.did(),
+            new=kinds.get("new", 0),
+            altered=kinds.get("changed", 0),
+            removed=kinds.get("removed", 0),
             scenes_new=found.lr_scenes + found.hr_scenes,
             from_nothing=True,
-            layout=found.layout,
-            cost_us=found.did().cost_us,
+            cut=found.layout.said,
         )
 
 
-def _compared(found: "DataFrame", former: "DataFrame") -> tuple[int, int, int]:
+def _compared(found: "DataFrame", former: "DataFrame") -> dict[str, int]:
     """Return how many pairs are new, changed and removed."""
-    counts = {
-        r["kind"]: r["count"] for r in difference(found, former).groupBy("kind").count().collect()
-    }
-    return counts.get("new", 0), counts.get("changed", 0), counts.get("removed", 0)
+    from pyspark.sql import functions as f
+
+    terms = contract("pairs")
+    key = list(terms.key)
+    values = [name for name in terms.names if name not in key]
+    both = found.alias("n").join(
+        former.withColumn("_held", f.lit(True)).alias("o"), key, "full_outer"
+    )
+    equal = reduce(
+        lambda a, b: a & b, (f.col(f"n.{v}").eqNullSafe(f.col(f"o.{v}")) for v in values)
+    )
+    kind = (
+        f.when(f.col("n.pair_id").isNull(), "removed")
+        .when(f.col("o._held").isNull(), "new")
+        .when(~equal, "changed")
+        .alias("kind")
+    )
+    counted = both.select(kind).where("kind IS NOT NULL").groupBy("kind").count().collect()
+    return {row["kind"]: row["count"] for row in counted}

@@ -1,7 +1,6 @@
-"""The pairs of a rule, from scenes and tile pairs: cut into tasks, shuffled once, matched there.
+"""The pairs of a rule with Spark: scenes are cut into tasks, shuffled once, and matched there.
 
-A join of few scenes is matched in this process, by the same function: Spark's shuffle and Python
-workers would cost more than the work.
+Fewer scenes are matched in this process, by the same function (`here`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +17,6 @@ from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.progress import Progress, Silent
 from geosr_lake.pairs import scenes
 from geosr_lake.pairs.layout import (
-    ONE_TASK,
-    SMALL,
     Layout,
     Side,
     even_slots,
@@ -27,7 +24,7 @@ from geosr_lake.pairs.layout import (
     lay_out,
     task_keys,
 )
-from geosr_lake.pairs.match import FOUND, FOUND_DDL, STEPS, Tested, TilePairs, match, whole
+from geosr_lake.pairs.match import FOUND_DDL, STEPS, Tested, TilePairs, match, whole
 from geosr_lake.pairs.measure import measure
 from geosr_lake.recipe import PairRule
 
@@ -97,10 +94,8 @@ def find(
     tile_pairs: pa.Table,
     rule: PairRule,
     *,
-    allow_none: bool = False,
     keep: bool = True,
     tasks: int | None = None,
-    at_most: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Found]:
     """Find the pairs of `rule`.
@@ -111,67 +106,17 @@ def find(
         hr_scenes: The same for the HR side; may be the same frame.
         tile_pairs: Columns lr_tile, hr_tile; every pair of tiles whose extents meet, once.
         rule: The rule; its id keys the rows.
-        allow_none: A side without a scene is an answer without pairs, not an error.
         keep: Keep the rows while `find` is open: for those who read them more than once.
-        tasks: Least number of Spark's tasks; None: two for each core, and none for few scenes.
-        at_most: How many scenes there are at most, where that is known: few need not be counted.
+        tasks: Least number of Spark's tasks; None: two for each core.
         progress: Told of the steps.
-
-    Raises:
-        UsageError: If there is no scene of one of the sensors.
-        RecipeError: If there are some, but none passes the rule's filter.
     """
     steps = progress or Silent()
     steps.start("Scenes near in time")
-    lr = scenes.of_side(lr_scenes, rule, "lr").selectExpr(*_NARROW)
-    hr = scenes.of_side(hr_scenes, rule, "hr").selectExpr(*_NARROW)
-
-    def checked(lr_count: int, hr_count: int) -> None:
-        if not allow_none and not lr_count:
-            raise scenes.why_none(lr_scenes, rule.lr, "lr")
-        if not allow_none and not hr_count:
-            raise scenes.why_none(hr_scenes, rule.hr, "hr")
-
-    known = None
-    if tasks is not None or at_most is None or at_most > SMALL:
-        known = measure(lr, hr)
-        checked(known[0].scenes, known[1].scenes)
-    if known is None or (tasks is None and known[0].scenes + known[1].scenes <= SMALL):
-        found = _here(lr, hr, tile_pairs, rule)
-        checked(found.lr_scenes, found.hr_scenes)
-        yield found
-        return
+    lr = scenes.in_spark(lr_scenes, rule, "lr").selectExpr(*_NARROW)
+    hr = scenes.in_spark(hr_scenes, rule, "hr").selectExpr(*_NARROW)
+    known = measure(lr, hr)
     with ExitStack() as held:
         yield _in_tasks(lr, hr, known, tile_pairs, rule, held, keep=keep, tasks=tasks, steps=steps)
-
-
-def _here(lr: "DataFrame", hr: "DataFrame", tile_pairs: pa.Table, rule: PairRule) -> Found:
-    """Find the pairs of few scenes, in this process."""
-    from pyspark.sql import functions as f
-
-    both = lr.withColumn("hr", f.lit(False)).unionAll(hr.withColumn("hr", f.lit(True)))
-    rows = both.toArrow().combine_chunks()
-    of_hr = rows["hr"].combine_chunks() if len(rows) else pa.array([], pa.bool_())
-    names = [
-        pa.array(sorted(set(rows.filter(mine)["tile"].to_pylist())), pa.string())
-        for mine in (pc.invert(of_hr), of_hr)
-    ]
-    met = TilePairs.of(tile_pairs, *names)
-    none = pa.array(np.zeros(len(rows), np.int32))
-    code = pc.if_else(
-        of_hr, pc.index_in(rows["tile"], names[1]), pc.index_in(rows["tile"], names[0])
-    )
-    coded = rows.select(["hr", "id", "start_us", "end_us", "wkb"])
-    for name, column in (("slot", none), ("time", none), ("first_time", none), ("tile", code)):
-        coded = coded.append_column(name, column)
-    coded = coded.append_column("shape", pa.array(np.full(len(rows), -1, np.int32)))
-    told: list[Tested] = []
-    pairs = pa.Table.from_batches(
-        match(coded, met, ([], []), rule.window_us, rule.min_overlap_frac, told.append), FOUND
-    )
-    hr_count = pc.sum(of_hr).as_py() or 0
-    frame = _named(from_arrow(lr.sparkSession, pairs), rule)
-    return Found(frame, len(rows) - hr_count, hr_count, ONE_TASK, lambda: told[0])
 
 
 def _in_tasks(

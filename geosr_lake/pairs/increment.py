@@ -5,60 +5,29 @@ intersect lie in tiles whose extents meet, whenever both are there. An extent th
 can therefore add or remove tile pairs, but no pair of two scenes that stayed as they were.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial, reduce
-from typing import TYPE_CHECKING, Literal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from geosr_lake.lake import Lake, Progress, changes, ledger
 from geosr_lake.lake.changes import CAME, GONE
 from geosr_lake.lake.contracts import contract
-from geosr_lake.pairs import scenes as sides
-from geosr_lake.pairs.find import Found, find
-from geosr_lake.pairs.layout import SMALL
+from geosr_lake.pairs import here
+from geosr_lake.pairs.match import Tested
+from geosr_lake.pairs.scenes import SIDES, Side, passes
 from geosr_lake.recipe import PairRule
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
 DEPENDS_ON = (
-    *sides.NARROW,
-    "product",
-    "platform",
-    "t_start",
-    "t_end",
+    *("scene_id", "sensor", "tile", "xmin", "ymin", "xmax", "ymax", "footprint_id"),
+    *("product", "platform", "t_start", "t_end"),
 )
 """The columns of `scenes` that decide which pairs a scene is in. Another cloud cover or another
 href changes no pair."""
 MAX_TILES_NAMED = 1000
 """Tiles that a condition names so that files without them are not read."""
-
-Side = Literal["lr", "hr"]
-SIDES: tuple[Side, Side] = ("lr", "hr")
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Scenes of one side of a rule that came or went.
-
-    Attributes:
-        rows: The scenes, as far as `find` needs them.
-        count: How many.
-        tiles: Their tiles.
-        first: The earliest start.
-        last: The latest end.
-    """
-
-    rows: "DataFrame"
-    count: int
-    tiles: tuple[str, ...]
-    first: datetime | None
-    last: datetime | None
 
 
 @dataclass(frozen=True)
@@ -66,33 +35,31 @@ class Increment:
     """What becomes of the pairs of a rule.
 
     Attributes:
-        rows: Columns of `pairs` and `_deleted`, as `tables.apply` takes them: only rows that
+        rows: Columns of `pairs` and `_deleted`, as `lake.arrow.apply` takes them: only rows that
             differ.
-        where: Condition that holds for the rows of the table that change.
+        tiles: Column of `pairs` -> tiles, one of which a row has that changes or goes; None if
+            they are too many to name.
         new: Pairs that the lake did not have.
         changed: Pairs that it had with another gap, overlap or tile.
         removed: Pairs that are none any more.
         scenes_new: Scenes that came or changed.
         scenes_gone: Scenes that went or changed.
-        tested: Scene pairs within the window whose boxes meet.
-        distinct: Distinct footprint pairs among them.
+        did: What was tested.
     """
 
-    rows: "DataFrame"
-    where: str
+    rows: pa.Table
+    tiles: dict[str, list[str]] | None
     new: int
     changed: int
     removed: int
     scenes_new: int
     scenes_gone: int
-    tested: int
-    distinct: int
+    did: Tested
 
 
-@contextmanager
 def increment(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int, *, progress: Progress
-) -> "Iterator[Increment | None]":
+) -> Increment | None:
     """Find what the changes of `scenes` since a version of it do to the pairs of `rule`.
 
     Args:
@@ -102,169 +69,171 @@ def increment(
         since: The version of `scenes` that the rule's pairs were made from.
         progress: Told of the steps.
 
-    Yields:
-        The changes; None where the log does not reach back to `since`.
+    Returns:
+        The changes; None where the log does not reach back to `since`, or where so much changed
+        that all pairs are better found again.
     """
     progress.start("Scenes that changed")
     rows = changes.rows_between(
-        lake.spark,
-        lake.root,
-        "scenes",
-        since,
-        lake.versions["scenes"],
+        *(lambda: lake.spark, lake.root, "scenes", since, lake.versions["scenes"]),
         columns=DEPENDS_ON,
         along=["footprint_wkb"],
     )
-    if rows is None:
-        yield None
-        return
-    with ExitStack() as cached:
-
-        def keep(frame: "DataFrame") -> "DataFrame":
-            cached.callback(frame.unpersist)
-            return frame.persist()
-
-        moved = keep(sides.of_side(rows, rule, "lr").unionAll(sides.of_side(rows, rule, "hr")))
-        came, gone = _moved(moved, rule)
-        empty = lake.df("pairs").limit(0)
-        former = keep(_former(lake, rule, gone)) if _number(gone) else empty
-        searched: list[Found] = []
-        if _number(came):
-            at_most = ledger.row_count(lake.root, "scenes", lake.versions["scenes"])
-            # Delta knows which files of a large table hold the partners.
-            scenes = sides.whole(lake) if at_most <= SMALL else lake.df("scenes")
-            search = partial(find, allow_none=True, at_most=at_most, progress=progress)
-            for lr, hr in _partners(scenes, rule, tile_pairs, came):
-                opened = search(lr, hr, tile_pairs, rule)
-                searched.append(cached.enter_context(opened))
-        found = reduce(lambda a, b: a.unionAll(b), [empty, *(one.rows for one in searched)])
-        changed = keep(difference(found, former))
-        kinds = {row["kind"]: row["count"] for row in changed.groupBy("kind").count().collect()}
-        yield Increment(
-            rows=changed.withColumn("_deleted", changed["kind"] == "removed").drop("kind"),
-            where=f"t.rule_id = '{rule.rule_id}'{_in_tiles('t.', gone)}",
-            new=kinds.get("new", 0),
-            changed=kinds.get("changed", 0),
-            removed=kinds.get("removed", 0),
-            scenes_new=_number(came),
-            scenes_gone=_number(gone),
-            tested=sum(one.tested for one in searched),
-            distinct=sum(one.distinct for one in searched),
-        )
-
-
-def _number(moved: dict[Side, Moved]) -> int:
-    return sum(side.count for side in moved.values())
-
-
-def _moved(rows: "DataFrame", rule: PairRule) -> tuple[dict[Side, Moved], dict[Side, Moved]]:
-    """Return the scenes of both sides that came, and those that went."""
-    from pyspark.sql import functions as f
-
-    totals = {
-        (row["change"], row["sensor"]): row
-        for row in rows.groupBy("change", "sensor")
-        .agg(
-            f.count("*").alias("scenes"),
-            f.collect_set("tile").alias("tiles"),
-            f.min("t_start").alias("first"),
-            f.max("t_end").alias("last"),
-        )
-        .collect()
-    }
-
-    def of(change: int, side: Side) -> Moved:
-        sensor = getattr(rule, side).sensor
-        mine = rows.where((f.col("change") == change) & (f.col("sensor") == sensor)).drop("change")
-        if (row := totals.get((change, sensor))) is None:
-            return Moved(mine, 0, (), None, None)
-        tiles = tuple(sorted(row["tiles"]))
-        return Moved(mine, row["scenes"], tiles, row["first"], row["last"])
-
-    came, gone = ({side: of(change, side) for side in SIDES} for change in (CAME, GONE))
-    return came, gone
-
-
-def _former(lake: Lake, rule: PairRule, gone: dict[Side, Moved]) -> "DataFrame":
-    """Return the pairs of the lake that one of the scenes that went is in."""
-    pairs = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'{_in_tiles('', gone)}")
-    of_lr, of_hr = (
-        gone[side].rows.select(gone[side].rows["scene_id"].alias(f"{side}_scene_id"))
-        for side in SIDES
+    if rows is None or len(rows) > here.MOST_SCENES:
+        return None
+    moved = {side: rows.filter(passes(rule, side)) for side in SIDES}
+    came, gone = (
+        {side: some.filter(pc.equal(some["change"], change)) for side, some in moved.items()}
+        for change in (CAME, GONE)
     )
-    with_lr = pairs.join(of_lr, "lr_scene_id", "left_semi")
-    with_hr = pairs.join(of_hr, "hr_scene_id", "left_semi")
-    others = with_hr.join(of_lr, "lr_scene_id", "left_anti")
-    return with_lr.select(*pairs.columns).unionAll(others.select(*pairs.columns))
+    progress.start("Footprints that intersect")
+    found, did = _found(lake, rule, tile_pairs, came)
+    former = _former(lake, rule, gone)
+    changed = difference(found, former)
+    kinds = {one["values"]: one["counts"] for one in pc.value_counts(changed["kind"]).to_pylist()}
+    deleted = pc.equal(changed["kind"], "removed")
+    return Increment(
+        rows=changed.drop_columns("kind").append_column("_deleted", deleted),
+        tiles=_named_tiles(gone),
+        new=kinds.get("new", 0),
+        changed=kinds.get("changed", 0),
+        removed=kinds.get("removed", 0),
+        scenes_new=sum(map(len, came.values())),
+        scenes_gone=sum(map(len, gone.values())),
+        did=did,
+    )
 
 
-def _in_tiles(prefix: str, moved: dict[Side, Moved]) -> str:
-    """Return a condition that pairs of these scenes fulfil, by their tiles; empty if too long."""
-    if sum(len(side.tiles) for side in moved.values()) > MAX_TILES_NAMED:
-        return ""
-    parts = [
-        f"{prefix}{side}_tile IN ({', '.join(_quoted(tile) for tile in moved[side].tiles)})"
-        for side in SIDES
-        if moved[side].tiles
+def _found(
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, came: dict[Side, pa.Table]
+) -> tuple[pa.Table, Tested]:
+    """Return the pairs that scenes which came are in: new LR with all HR, old LR with new HR."""
+    new_lr, new_hr = came["lr"], came["hr"]
+    schema, did = ledger.arrow_schema("pairs"), [Tested.nothing()]
+    searched = []
+    if len(new_lr):
+        searched.append((new_lr, _partners(lake, rule, tile_pairs, "lr", new_lr)))
+    if len(new_hr):
+        near = _partners(lake, rule, tile_pairs, "hr", new_hr)
+        searched.append((near.filter(_not_in(near["scene_id"], new_lr["scene_id"])), new_hr))
+    pairs = [
+        rows.cast(schema)
+        for lr, hr in searched
+        for rows in here.find(lr, hr, tile_pairs, rule, did.append)
     ]
-    return f" AND ({' OR '.join(parts)})" if parts else ""
+    return pa.concat_tables([schema.empty_table(), *pairs]), sum(did[1:], did[0])
 
 
-def _quoted(text: str) -> str:
-    """Return a text from outside as a SQL literal that is nothing but a literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _not_in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> Any:
+    return pc.invert(pc.is_in(column, value_set=values.combine_chunks()))
 
 
 def _partners(
-    scenes: "DataFrame", rule: PairRule, tile_pairs: pa.Table, came: dict[Side, Moved]
-) -> "Iterator[tuple[DataFrame, DataFrame]]":
-    """Yield the pairs of frames to be searched: new LR with all HR, old LR with new HR."""
-    lr, hr = came["lr"], came["hr"]
-    if lr.count:
-        yield lr.rows, scenes.where(_near(rule, tile_pairs, "lr", lr))
-    if hr.count:
-        near = scenes.where(_near(rule, tile_pairs, "hr", hr))
-        old = near.join(lr.rows.select("scene_id"), "scene_id", "left_anti") if lr.count else near
-        yield old, hr.rows
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, side: Side, moved: pa.Table
+) -> pa.Table:
+    """Return the scenes of the other side that some scenes of `side` can be a pair with.
 
-
-def _near(rule: PairRule, tile_pairs: pa.Table, side: Side, moved: Moved) -> "Column":
-    """Return a condition that the partners of some scenes fulfil, which spares reading others."""
-    from pyspark.sql import functions as f
-
+    Read a batch at a time: of a large table only those stay that lie near in tile and time.
+    """
     other: Side = "hr" if side == "lr" else "lr"
-    condition: Column = f.col("sensor") == getattr(rule, other).sensor
-    if moved.first is not None and moved.last is not None:
-        condition &= f.col("t_end") >= f.lit(moved.first) - f.lit(rule.window)
-        condition &= f.col("t_start") <= f.lit(moved.last) + f.lit(rule.window)
-    mine = pc.is_in(tile_pairs[f"{side}_tile"], value_set=pa.array(moved.tiles, pa.string()))
-    tiles = pc.unique(tile_pairs.filter(mine)[f"{other}_tile"]).to_pylist()
+    mine = pc.is_in(tile_pairs[f"{side}_tile"], value_set=pc.unique(moved["tile"]))
+    tiles = pc.unique(tile_pairs.filter(mine)[f"{other}_tile"])
+    window = pa.scalar(rule.window, pa.duration("us"))
+    first = pc.subtract(pc.min(moved["t_start"]), window)
+    last = pc.add(pc.max(moved["t_end"]), window)
+    where = passes(rule, other) & (pc.field("t_end") >= first) & (pc.field("t_start") <= last)
     if len(tiles) <= MAX_TILES_NAMED:
-        condition &= f.col("tile").isin(tiles)
-    return condition
+        where &= pc.field("tile").isin(tiles)
+    spans = _spans(moved, rule.window_us)
+    rows = [
+        batch.filter(pc.and_(pc.is_in(batch["tile"], value_set=tiles), _touching(batch, spans)))
+        for batch in ledger.batches(
+            *(lake.root, "scenes", lake.versions["scenes"]), columns=list(here.NEEDED), where=where
+        )
+    ]
+    schema = pa.schema([ledger.arrow_schema("scenes").field(name) for name in here.NEEDED])
+    return pa.Table.from_batches(rows, schema)
 
 
-def difference(found: "DataFrame", former: "DataFrame") -> "DataFrame":
-    """Return what has to change so that `former` becomes `found`: rows of `pairs` and `kind`."""
-    from pyspark.sql import functions as f
+def _spans(scenes: pa.Table, window_us: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
+    """Return the stretches of time within the window of some scenes, apart and in order: (n, 2)."""
+    start, end = (scenes[name].cast(pa.int64()).to_numpy() for name in ("t_start", "t_end"))
+    order = np.argsort(start, kind="stable")
+    start, reach = start[order] - window_us, np.maximum.accumulate(end[order] + window_us)
+    begins = np.concatenate([[True], start[1:] > reach[:-1]])
+    return np.stack([start[begins], reach[np.concatenate([begins[1:], [True]])]], axis=1)
 
+
+def _touching(batch: pa.RecordBatch, spans: "np.ndarray[Any, np.dtype[np.int64]]") -> pa.Array:
+    """Tell of each scene whether its interval touches one of the stretches."""
+    start, end = (batch[name].cast(pa.int64()).to_numpy() for name in ("t_start", "t_end"))
+    begun = np.searchsorted(spans[:, 0], end, "right")
+    over = np.searchsorted(spans[:, 1], start, "left")
+    return pa.array(begun > over)
+
+
+def _named_tiles(gone: dict[Side, pa.Table]) -> dict[str, list[str]] | None:
+    """Return the tiles of scenes that went, by column of `pairs`; None if they are many."""
+    tiles = {f"{side}_tile": pc.unique(some["tile"]).to_pylist() for side, some in gone.items()}
+    return tiles if sum(map(len, tiles.values())) <= MAX_TILES_NAMED else None
+
+
+def _former(lake: Lake, rule: PairRule, gone: dict[Side, pa.Table]) -> pa.Table:
+    """Return the pairs of the lake that one of the scenes that went is in, committed or not."""
+    schema = ledger.arrow_schema("pairs")
+    version = ledger.version_of(lake.root, "pairs")
+    if version is None or not any(map(len, gone.values())):
+        return schema.empty_table()
+    where = pc.field("rule_id") == rule.rule_id
+    if (tiles := _named_tiles(gone)) is not None:
+        of_lr, of_hr = (pc.field(name).isin(pa.array(tiles[name], pa.string())) for name in tiles)
+        where &= of_lr | of_hr
+    went = {side: some["scene_id"].combine_chunks() for side, some in gone.items()}
+    rows = [
+        batch.filter(
+            pc.or_(*(pc.is_in(batch[f"{side}_scene_id"], value_set=went[side]) for side in SIDES))
+        )
+        for batch in ledger.batches(lake.root, "pairs", version, columns=schema.names, where=where)
+    ]
+    return pa.Table.from_batches(rows, schema)
+
+
+def difference(found: pa.Table, former: pa.Table) -> pa.Table:
+    """Return what has to change so that `former` becomes `found`: rows of `pairs` and `kind`.
+
+    Args:
+        found: Columns of `pairs`; rows of one rule.
+        former: The same.
+
+    Returns:
+        Rows that are new or changed as they are now, and removed ones as they were.
+    """
     terms = contract("pairs")
     key = list(terms.key)
-    values = [name for name in terms.names if name not in key]
-    both = found.alias("n").join(
-        former.withColumn("_held", f.lit(True)).alias("o"), key, "full_outer"
+    of_former = _places(found, former, key)
+    held = pc.is_valid(of_former)
+    before = former.take(of_former)
+    differs = pa.array(np.zeros(len(found), bool))
+    for name in terms.names:
+        if name not in key:
+            differs = pc.or_(differs, pc.fill_null(pc.not_equal(found[name], before[name]), True))
+    kind = pc.if_else(held, pc.if_else(differs, "changed", None), "new")
+    now = found.select(terms.names).append_column("kind", kind)
+    stays = np.zeros(len(former), bool)
+    stays[of_former.drop_null().to_numpy()] = True
+    gone = former.filter(pa.array(~stays)).select(terms.names)
+    gone = gone.append_column("kind", pa.repeat("removed", len(gone)))
+    return pa.concat_tables([now.filter(pc.is_valid(now["kind"])), gone.cast(now.schema)])
+
+
+def _places(rows: pa.Table, among: pa.Table, key: list[str]) -> pa.Array:
+    """Return the place among other rows of each row's key, null where it is not there."""
+    joined = (
+        rows.select(key)
+        .append_column("row", pa.array(range(len(rows)), pa.int64()))
+        .join(
+            among.select(key).append_column("place", pa.array(range(len(among)), pa.int64())), key
+        )
+        .sort_by("row")
     )
-    equal = reduce(
-        lambda a, b: a & b, (f.col(f"n.{v}").eqNullSafe(f.col(f"o.{v}")) for v in values)
-    )
-    kind = (
-        f.when(f.col("n.pair_id").isNull(), "removed")
-        .when(f.col("o._held").isNull(), "new")
-        .when(~equal, "changed")
-    )
-    chosen = [f.coalesce(f.col(f"n.{v}"), f.col(f"o.{v}")).alias(v) for v in values]
-    return (
-        both.select(*key, *chosen, kind.alias("kind"))
-        .where("kind IS NOT NULL")
-        .select(*terms.names, "kind")
-    )
+    return joined["place"].combine_chunks() if len(joined) else pa.array([], pa.int64())

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 DAY_US = 86_400_000_000
 ROWS_A_TASK = 150_000
 """Scenes that a task takes: about 100 MB in its Python worker, and a few seconds."""
-SMALL = 20_000
-"""Scenes that are matched in the driver: no task pays for them."""
 BUCKETS_A_SLOT = 4
 """A slot is at least so many buckets long, so that few scenes stand in two slots."""
 MAX_BUCKETS = 20_000
@@ -78,10 +76,6 @@ class Layout:
     def said(self) -> dict[str, int]:
         """What the run's row says of the layout."""
         return {"bucket_us": self.bucket_us, "tasks": self.tasks, "groups": self.groups}
-
-
-ONE_TASK = Layout(DAY_US, 0, np.zeros(1, np.int64), 1)
-"""The layout of a small join."""
 
 
 def bucket_width_us(window_us: int, lr: Side, hr: Side) -> int:

@@ -1,6 +1,10 @@
 """The scenes that a recipe pairs: filtered, and narrowed to the columns that the join needs."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, ledger, tables
@@ -9,13 +13,61 @@ from geosr_lake.recipe import PairRule, SceneFilter
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-NARROW = ("scene_id", "sensor", "tile", "xmin", "ymin", "xmax", "ymax", "footprint_id")
+Side = Literal["lr", "hr"]
+SIDES: tuple[Side, Side] = ("lr", "hr")
 
 
-def _passes(which: SceneFilter, rule: PairRule) -> "Column":
+def of(rule: PairRule, side: Side) -> SceneFilter:
+    """Return the filter of one side of a rule."""
+    return rule.lr if side == "lr" else rule.hr
+
+
+def passes(rule: PairRule, side: Side) -> Any:
+    """Return the condition on scenes of one side of a rule, as an Arrow expression.
+
+    Scenes that end before the rule's start, or start at or after its end, are left out; so are
+    those of an unknown platform where a side names platforms.
+    """
+    which = of(rule, side)
+    condition = pc.field("sensor") == which.sensor
+    if which.products:
+        condition &= pc.field("product").isin(list(which.products))
+    if which.platforms:
+        condition &= pc.field("platform").isin(list(which.platforms))
+    if rule.start is not None:
+        condition &= pc.field("t_end") >= _instant(rule.start)
+    if rule.end is not None:
+        condition &= pc.field("t_start") < _instant(rule.end)
+    return condition
+
+
+def _instant(value: Any) -> pa.Scalar:
+    return pa.scalar(value, pa.timestamp("us", tz="UTC"))
+
+
+def read(lake: Lake, rule: PairRule, side: Side, columns: Sequence[str]) -> pa.Table:
+    """Return the scenes of one side of a rule, at the pinned version of `scenes`."""
+    coded = [name for name in columns if name == "footprint_wkb"]
+    return lake.arrow("scenes", columns=list(columns), filters=passes(rule, side), coded=coded)
+
+
+def counts(lake: Lake, rule: PairRule) -> tuple[int, int]:
+    """Count the scenes of the LR and of the HR side of a rule."""
+    version = lake.versions.get("scenes")
+    if version is None:
+        return 0, 0
+    lr, hr = (
+        ledger.row_count(lake.root, "scenes", version, where=passes(rule, side)) for side in SIDES
+    )
+    return lr, hr
+
+
+def in_spark(scenes: "DataFrame", rule: PairRule, side: Side) -> "DataFrame":
+    """Return the scenes of one side of a rule, all columns: `passes` for Spark."""
     from pyspark.sql import functions as f
 
-    condition = f.col("sensor") == which.sensor
+    which = of(rule, side)
+    condition: Column = f.col("sensor") == which.sensor
     if which.products:
         condition &= f.col("product").isin(*which.products)
     if which.platforms:
@@ -24,16 +76,7 @@ def _passes(which: SceneFilter, rule: PairRule) -> "Column":
         condition &= f.col("t_end") >= f.lit(rule.start)
     if rule.end is not None:
         condition &= f.col("t_start") < f.lit(rule.end)
-    return condition
-
-
-def of_side(scenes: "DataFrame", rule: PairRule, side: Literal["lr", "hr"]) -> "DataFrame":
-    """Return the scenes of one side of a rule, all columns.
-
-    Scenes that end before the rule's start, or start at or after its end, are left out; so are
-    those of an unknown platform where a side names platforms.
-    """
-    return scenes.where(_passes(rule.lr if side == "lr" else rule.hr, rule))
+    return scenes.where(condition)
 
 
 def whole(lake: Lake) -> "DataFrame":
@@ -52,45 +95,27 @@ def whole(lake: Lake) -> "DataFrame":
     return reader.parquet(*(f"{at}/{path}" for path in files))
 
 
-def why_none(scenes: "DataFrame", which: SceneFilter, name: str) -> UsageError:
-    """Return the error that says why no scene of a side is left.
-
-    Args:
-        scenes: The table.
-        which: The side's filter.
-        name: `lr` or `hr`.
-    """
-    found = (
-        scenes.where(scenes["sensor"] == which.sensor)
-        .selectExpr(
-            "collect_set(product) AS products",
-            "collect_set(platform) AS platforms",
-            "min(t_start) AS first",
-            "max(t_end) AS last",
-        )
-        .first()
+def why_none(lake: Lake, rule: PairRule, side: Side) -> UsageError:
+    """Return the error that says why no scene of a side is left."""
+    sensor = of(rule, side).sensor
+    found = lake.arrow(
+        "scenes",
+        columns=["product", "platform", "t_start", "t_end"],
+        filters=[("sensor", "=", sensor)],
     )
-    if found is None or not found["products"]:
+    if not len(found):
         return UsageError(
-            f"The lake has no scene of {which.sensor}",
+            f"The lake has no scene of {sensor}",
             next_step="Bring its items in with `geosr scenes ingest SOURCE...`.",
         )
+    products, platforms = (
+        ", ".join(sorted(pc.unique(found[name].drop_null()).to_pylist()))
+        for name in ("product", "platform")
+    )
+    first, last = pc.min(found["t_start"]).as_py(), pc.max(found["t_end"]).as_py()
     return RecipeError(
-        f"No scene of {which.sensor} passes the recipe: the lake has the products "
-        f"{', '.join(sorted(found['products']))} of the platforms "
-        f"{', '.join(sorted(found['platforms'])) or 'unknown'}, "
-        f"{found['first']:%Y-%m-%d} to {found['last']:%Y-%m-%d}",
-        where=f"pairs.{name}",
+        f"No scene of {sensor} passes the recipe: the lake has the products {products} of the "
+        f"platforms {platforms or 'unknown'}, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        where=f"pairs.{side}",
         next_step="Change products, platforms, start or end in the recipe.",
     )
-
-
-def counts(scenes: "DataFrame", rule: PairRule) -> tuple[int, int]:
-    """Count the scenes of the LR and of the HR side of a rule."""
-    from pyspark.sql import functions as f
-
-    found = scenes.agg(
-        f.count_if(_passes(rule.lr, rule)).alias("lr"),
-        f.count_if(_passes(rule.hr, rule)).alias("hr"),
-    ).collect()[0]
-    return int(found["lr"]), int(found["hr"])

@@ -1,7 +1,7 @@
 """The table of tile pairs, which grows with new tiles and changed extents only.
 
 There are as many tiles as native cells on the ground, whatever the years of the archive, so what
-is to be done is decided on the driver, in Arrow. Only the tiles that have not met go to Spark.
+is to be done is decided on the driver, in Arrow. Only where very many have to meet, Spark joins.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake, arrow, ledger
 from geosr_lake.lake.frames import from_arrow
 from geosr_lake.pairs.space import meet, meet_here
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXTENT = ["tile", "extent_id"]
 TILE = [*EXTENT, "extent_wkb"]
-FEW = 50_000
+FEW = 1_000_000
 """Tiles for which a tree in this process is faster than to plan a join."""
 TILE_PAIR = ["lr_tile", "hr_tile", "lr_extent_id", "hr_extent_id"]
 
@@ -129,9 +129,8 @@ def grow(lake: Lake, lr_sensor: str, hr_sensor: str) -> TilePairs:
         named = rows if outdated else new
         for name, value in sensors.items():
             named = named.append_column(name, pa.repeat(pa.scalar(value), len(named)))
-        frame = from_arrow(lake.spark, named)
         if outdated:
-            tables.replace(lake.spark, lake.root, "tile_pairs", frame, where=sensors)
+            arrow.replace(lake, "tile_pairs", named, where=sensors)
         else:
-            tables.append(lake.spark, lake.root, "tile_pairs", frame)
+            arrow.append(lake, "tile_pairs", named)
     return TilePairs(rows.select(["lr_tile", "hr_tile"]), len(new))

@@ -26,6 +26,7 @@ from pairs_world import (
 from pyspark.sql import SparkSession
 
 from geosr_lake.lake import Lake
+from geosr_lake.pairs import here
 from geosr_lake.pairs.build import build
 
 pytestmark = pytest.mark.spark
@@ -125,7 +126,7 @@ def test_a_world_that_grows_is_brute_force_at_every_step(lake: Lake, seed: int) 
         build(lake, rule)
         truth = truth_of(known)
         wanted = truth.inside(DAY_US)
-        found = pairs_of(lake.df("pairs").collect())
+        found = pairs_of(lake.arrow("pairs").to_pylist())
         assert {key: gap for key, (gap, _) in found.items()} == wanted
         overlap = truth.overlaps(wanted.keys())
         assert max(abs(share - overlap[key]) for key, (_, share) in found.items()) <= 1e-6
@@ -141,6 +142,17 @@ def test_partitions_and_tasks_do_not_change_a_row(spark: SparkSession) -> None:
     first, *others = (join(spark, scenes, rule, partitions=n, tasks=n) for n in (1, 2, 7))
     assert first
     assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50])
+def test_parts_do_not_change_a_pair(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """In one part, in parts of some tiles, and in parts of one tile each, in threads."""
+    scenes, rule = random_world(9, DAY_US), recipe(window="1 d").pairs
+    whole = join(spark, scenes, rule, tasks=None)
+    monkeypatch.setattr(here, "ROWS_A_PART", rows)
+    assert join(spark, scenes, rule, tasks=None) == whole != {}
 
 
 def test_the_order_of_the_scenes_does_not_change_a_row(spark: SparkSession) -> None:

@@ -20,7 +20,7 @@ from pairs_world import DAY_US, pairs_of, recipe
 from pyspark.sql import SparkSession
 from stac_items import box, naip, row, sentinel2, write_lines
 
-from geosr_lake.lake import Lake, commits, deltalog, tables
+from geosr_lake.lake import Lake, arrow, commits, deltalog, tables
 from geosr_lake.pairs.build import PairsSummary, build
 from geosr_lake.scenes.ingest import ingest
 from geosr_lake.scenes.withdraw import withdraw
@@ -29,7 +29,8 @@ pytestmark = pytest.mark.spark
 
 RULE = recipe("sentinel2", "naip", "3 d")
 COMPARED = ("scenes", "tiles", "tile_pairs", "pairs")
-WRITES = [(tables, "append"), (tables, "apply"), (tables, "replace"), (deltalog, "commit")]
+WRITES = [(m, name) for m in (arrow, tables) for name in ("append", "apply", "replace")]
+WRITES.append((deltalog, "commit"))
 Doc = dict[str, Any]
 
 
@@ -210,7 +211,7 @@ def check(world: World, summary: PairsSummary) -> None:
         assert contents(world.lake, table) == contents(at_once, table), table
     scenes = world.lake.arrow("scenes")
     truth = brute_force(side(scenes, "sentinel2"), side(scenes, "naip")).inside(3 * DAY_US)
-    found = pairs_of(world.lake.df("pairs").collect())
+    found = pairs_of(world.lake.arrow("pairs").to_pylist())
     assert {key: gap for key, (gap, _) in found.items()} == truth
     assert summary.pairs == len(found)
 

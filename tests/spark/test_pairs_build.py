@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from geosr_lake import ids
 from geosr_lake.cli.app import app
-from geosr_lake.errors import UsageError
+from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, commits, tables
 from geosr_lake.pairs.build import Digest, build, digests
 from geosr_lake.recipe import Recipe
@@ -102,6 +102,16 @@ def test_a_failed_build_is_a_row_of_runs_and_changes_nothing(full: Lake) -> None
     full.refresh()
     assert but_runs(full) == before
     assert last_run(full)["status"] == "failed"
+
+
+def test_without_scenes_the_error_says_what_there_is(lake: Lake) -> None:
+    coarse, *_ = world()
+    put(lake, [coarse, Scene("landsat", "001001", square(0, 0), T, platform="landsat-7")])
+    with pytest.raises(UsageError, match="no scene of naip") as missing:
+        build(lake, recipe("modis", "naip"))
+    assert not isinstance(missing.value, RecipeError)
+    with pytest.raises(RecipeError, match=r"P\.1 of the platforms landsat-7, 2024-06-01"):
+        build(lake, recipe(hr_filter={"platforms": ["landsat-8"]}))
 
 
 def test_rows_of_a_killed_build_go_and_those_of_the_next_stand(full: Lake) -> None:
@@ -204,7 +214,7 @@ def test_job_under_spark_submit_builds_the_same(full: Lake, recipe_file: Path) -
     printed = json.loads(done.stdout[done.stdout.index("{") :])
     assert (printed["pairs"], printed["changed"]) == (3, True)
     full.refresh()
-    assert full.df("pairs").count() == 3
+    assert len(full.arrow("pairs")) == 3
     refused = subprocess.run(
         [*command, "--recipe", "none.yaml"], capture_output=True, text=True, env=environment
     )

@@ -16,7 +16,6 @@ from pairs_world import (
 )
 from pyspark.sql import DataFrame, SparkSession
 
-from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.pairs import nearby
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.layout import task_keys
@@ -156,31 +155,11 @@ def test_filters_of_product_platform_and_time(spark: SparkSession) -> None:
     assert {key[0] for key in found} == {worlds[0].scene_id}
 
 
-def test_without_scenes_the_error_says_what_there_is(spark: SparkSession) -> None:
-    worlds = [lr(T), Scene("landsat", "001001", square(0, 0), T, platform="landsat-7")]
-    all_scenes, tiles = frames(spark, worlds)
-    none, filtered = (
-        recipe("modis", "naip").pairs,
-        recipe(hr_filter={"platforms": ["landsat-8"]}).pairs,
-    )
-    with (
-        pytest.raises(UsageError, match="no scene of naip") as missing,
-        find(all_scenes, all_scenes, tile_pairs(tiles, none), none),
-    ):
-        pass
-    assert not isinstance(missing.value, RecipeError)
-    with (
-        pytest.raises(RecipeError, match=r"P\.1 of the platforms landsat-7, 2024-06-01"),
-        find(all_scenes, all_scenes, tile_pairs(tiles, filtered), filtered),
-    ):
-        pass
-
-
 def test_a_part_without_scenes_is_an_answer(spark: SparkSession) -> None:
     all_scenes, tiles = frames(spark, [lr(T), hr(T)])
     rule = recipe().pairs
     met = tile_pairs(tiles, rule)
-    with find(all_scenes, all_scenes.limit(0), met, rule, allow_none=True) as found:
+    with find(all_scenes, all_scenes.limit(0), met, rule) as found:
         assert (found.lr_scenes, found.hr_scenes, found.rows.count()) == (1, 0, 0)
 
 

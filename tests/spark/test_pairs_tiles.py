@@ -28,11 +28,11 @@ def fine(x: float, y: float, *, tile: str | None = None, size: float = 1.0) -> S
 
 
 def stored(lake: Lake) -> set[tuple[str, str]]:
-    rows = lake.df("tile_pairs").collect()
+    rows = lake.arrow("tile_pairs").to_pylist()
     assert len({(r["lr_tile"], r["hr_tile"]) for r in rows}) == len(rows), (
         "a tile pair stands twice"
     )
-    present = {(r["sensor"], r["tile"]): r["extent_id"] for r in lake.df("tiles").collect()}
+    present = {(r["sensor"], r["tile"]): r["extent_id"] for r in lake.arrow("tiles").to_pylist()}
     for row in rows:
         assert present["modis", row["lr_tile"]] == row["lr_extent_id"]
         assert present["landsat", row["hr_tile"]] == row["hr_extent_id"]
@@ -123,7 +123,7 @@ def test_two_sensor_pairs_keep_their_own_tile_pairs(lake: Lake) -> None:
     assert build(lake, recipe()).tile_pairs == 1
     assert build(lake, recipe("landsat", "naip")).tile_pairs_new == 1
     assert build(lake, recipe()).tile_pairs_new == 0
-    assert lake.df("tile_pairs").count() == 2
+    assert len(lake.arrow("tile_pairs")) == 2
 
 
 def test_sedona_and_the_tree_in_this_process_find_the_same_tile_pairs(spark: SparkSession) -> None:

@@ -1,6 +1,6 @@
 """Worlds of scenes made by hand, as rows of `scenes` and `tiles`, for the tests of pairs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,9 @@ from shapely.geometry.base import BaseGeometry
 from geosr_lake import ids
 from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.lake.frames import from_arrow
+from geosr_lake.pairs import here
 from geosr_lake.pairs.find import find
+from geosr_lake.pairs.scenes import SIDES, passes
 from geosr_lake.pairs.space import meet
 from geosr_lake.recipe import PairRule, Recipe
 
@@ -166,7 +168,7 @@ def tile_pairs(tiles: DataFrame, rule: PairRule) -> pa.Table:
     return meet(lr, hr).toArrow()
 
 
-def pairs_of(rows: list[Row]) -> dict[tuple[str, str], tuple[int, float]]:
+def pairs_of(rows: Sequence[Row | dict[str, Any]]) -> dict[tuple[str, str], tuple[int, float]]:
     """Return gap in microseconds and overlap by scene ids; a pair that stands twice is an error."""
     found = {
         (row["lr_scene_id"], row["hr_scene_id"]): (
@@ -189,8 +191,13 @@ def join(
 ) -> dict[tuple[str, str], tuple[int, float]]:
     """Find the pairs of `rule` with the join, with so many partitions in, and so many tasks.
 
-    Without `tasks` the scenes are few enough to be matched in this process.
+    Without `tasks` the scenes are matched in this process.
     """
+    if tasks is None:
+        table, tiles = scene_table(scenes), frames(spark, scenes)[1]
+        lr, hr = (table.filter(passes(rule, side)) for side in SIDES)
+        parts = here.find(lr, hr, tile_pairs(tiles, rule), rule, lambda _: None)
+        return pairs_of(pa.concat_tables(parts).to_pylist())
     key = "spark.sql.shuffle.partitions"
     before = spark.conf.get(key)
     spark.conf.set(key, partitions)

@@ -1,0 +1,159 @@
+"""The pairs among scenes that fit into memory, found in this process: no shuffle, no JVM.
+
+The tiles of the LR side are dealt to parts, and each part is matched as a task of the join is
+(`match`), in as many threads as there are cores: GEOS and Arrow compute outside of Python's lock.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geosr_lake import ids
+from geosr_lake.pairs.layout import Ints, group_tiles
+from geosr_lake.pairs.match import FOUND, Tested, TilePairs, match
+from geosr_lake.recipe import PairRule
+
+NEEDED = ("tile", "scene_id", "t_start", "t_end", "footprint_wkb")
+"""The columns of `scenes` that are looked at."""
+MOST_SCENES = 4_000_000
+"""Scenes of both sides that are matched so; more go to Spark. They need about 1.5 GB."""
+ROWS_A_PART = 50_000
+"""Scenes of a part, about: what is held while it is matched grows with it."""
+
+
+def find(
+    lr: pa.Table,
+    hr: pa.Table,
+    tile_pairs: pa.Table,
+    rule: PairRule,
+    tell: Callable[[Tested], None],
+) -> Iterator[pa.Table]:
+    """Yield the pairs of `rule`, as columns of `pairs`, part by part.
+
+    Args:
+        lr: Scenes of the LR side that pass the rule's filter, `NEEDED`.
+        hr: Those of the HR side.
+        tile_pairs: Columns lr_tile, hr_tile; every pair of tiles whose extents meet, once.
+        rule: The rule; its id keys the rows.
+        tell: Called after each part with what was tested.
+    """
+    parts = _parts(lr, hr, tile_pairs)
+    first = next(parts)
+    following = next(parts, None)
+    if following is None:  # threads would only cost
+        rows, did = _match(first, rule)
+        tell(did)
+        yield rows
+        return
+    cores = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(cores) as threads:
+        running = deque(threads.submit(_match, part, rule) for part in (first, following))
+        while running:
+            # One part waits for a thread to be free: no more of them are held than are needed.
+            for part in islice(parts, max(0, cores + 1 - len(running))):
+                running.append(threads.submit(_match, part, rule))
+            rows, did = running.popleft().result()
+            tell(did)
+            yield rows
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some LR tiles with all that their scenes can meet."""
+
+    rows: pa.Table
+    tiles: TilePairs
+
+
+def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table) -> Iterator[_Part]:
+    """Deal out the LR tiles; an HR scene comes to each part that one of its partners is in."""
+    of_lr, of_hr = (_coded(side) for side in (lr, hr))
+    known = TilePairs.of(tile_pairs, of_lr.names, of_hr.names)
+    count = max(1, -(-(len(lr) + len(hr)) // ROWS_A_PART))
+    weights = np.bincount(of_lr.code, minlength=len(of_lr.names))
+    table = pa.table({"tile": of_lr.names, "scenes": weights})
+    part_of_tile = group_tiles(table, min(count, max(1, len(of_lr.names))))
+    hr_tile = np.repeat(np.arange(len(of_hr.names)), np.diff(known.first))
+    part_of_pair = part_of_tile[known.lr_tile]
+    for part in np.unique(part_of_tile) if len(part_of_tile) else [0]:
+        mine = part_of_pair == part
+        meets = np.zeros(len(of_hr.names), bool)
+        meets[hr_tile[mine]] = True
+        rows = pa.concat_tables(
+            [
+                _rows(lr, of_lr.code, part_of_tile[of_lr.code] == part, hr=False),
+                _rows(hr, of_hr.code, meets[of_hr.code], hr=True),
+            ]
+        )
+        first = np.searchsorted(hr_tile[mine], np.arange(len(of_hr.names) + 1))
+        yield _Part(rows, TilePairs(of_lr.names, of_hr.names, first, known.lr_tile[mine]))
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """The tiles of a side: their names, sorted, and for each scene the number of its own."""
+
+    names: pa.Array
+    code: Ints
+
+
+def _coded(scenes: pa.Table) -> _Coded:
+    names = pc.unique(scenes["tile"])
+    names = names.take(pc.sort_indices(names)).cast(pa.string())
+    code = pc.index_in(scenes["tile"], value_set=names)
+    return _Coded(names, code.to_numpy().astype(np.int64))
+
+
+def _rows(
+    scenes: pa.Table, code: Ints, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]", *, hr: bool
+) -> pa.Table:
+    """Return chosen scenes as `match` takes them: all in one slot, with their footprints."""
+    at = np.flatnonzero(chosen)
+    some = scenes.select(list(NEEDED)).take(pa.array(at))
+    none = pa.array(np.zeros(len(at), np.int32))
+    return pa.table(
+        {
+            "hr": pa.array(np.full(len(at), hr)),
+            "slot": none,
+            "time": none,
+            "first_time": none,
+            "tile": pa.array(code[at]),
+            "id": some["scene_id"],
+            "start_us": some["t_start"].cast(pa.int64()),
+            "end_us": some["t_end"].cast(pa.int64()),
+            "shape": pa.array(np.full(len(at), -1, np.int32)),
+            "wkb": some["footprint_wkb"].cast(pa.binary()),
+        }
+    )
+
+
+def _match(part: _Part, rule: PairRule) -> tuple[pa.Table, Tested]:
+    told: list[Tested] = []
+    rows = part.rows.combine_chunks()
+    pairs = match(rows, part.tiles, ([], []), rule.window_us, rule.min_overlap_frac, told.append)
+    return named(pa.Table.from_batches(pairs, FOUND), rule), told[0]
+
+
+def named(found: pa.Table, rule: PairRule) -> pa.Table:
+    """Return what was found as rows of `pairs`."""
+    lr, hr = found["lr_scene_id"], found["hr_scene_id"]
+    pair_ids = ids.pair_ids(rule.rule_id, lr.to_pylist(), hr.to_pylist())
+    return pa.table(
+        {
+            "rule_id": pa.repeat(rule.rule_id, len(found)),
+            "lr_scene_id": lr,
+            "hr_scene_id": hr,
+            "pair_id": pa.array(pair_ids, pa.string()),
+            "lr_tile": found["lr_tile"],
+            "hr_tile": found["hr_tile"],
+            "gap_s": pc.divide(found["gap_us"].cast(pa.float64()), 1e6),
+            "overlap_frac": found["overlap_frac"],
+        }
+    )

@@ -1,0 +1,101 @@
+"""In this process, by Spark, into a table that only Spark can write: the same pairs."""
+
+from pathlib import Path
+
+import pytest
+from pairs_world import DAY_US, NOON_2024_US, Scene, pairs_of, put, recipe, square
+
+from geosr_lake.lake import Lake, arrow, ledger, tables
+from geosr_lake.pairs import here, increment
+from geosr_lake.pairs.build import build
+
+pytestmark = pytest.mark.spark
+
+T = NOON_2024_US
+RULE = recipe(window="3 d")
+
+
+def scenes(days: int) -> list[Scene]:
+    """A coarse tile every day, and finer ones that overlap two of them, every other day."""
+    coarse = [
+        Scene("modis", f"h{x:02}v00", square(5 * x, 0, 5), T + day * DAY_US, name=f"{day}")
+        for x in range(3)
+        for day in range(days)
+    ]
+    fine = [
+        Scene("landsat", f"{x:03}001", square(1.7 * x + day / 50, 1, 2), T + day * DAY_US)
+        for x in range(8)
+        for day in range(0, days, 2)
+    ]
+    return coarse + fine
+
+
+def rows(lake: Lake) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = lake.arrow("pairs").to_pylist()
+    return sorted(found, key=lambda row: str(row["pair_id"]))
+
+
+def test_both_engines_find_the_same_rows(lake: Lake, tmp_path: Path) -> None:
+    put(lake, scenes(6))
+    summary = build(lake, RULE)
+    assert (summary.pairs, summary.from_nothing) == (len(rows(lake)), True)
+    assert not build(lake, RULE, anew=True, engine="spark").changed
+    other = Lake.create(tmp_path / "other")
+    put(other, scenes(6))
+    again = build(other, RULE, engine="spark")
+    assert rows(other) == rows(lake) != []
+    told = ("pairs", "pairs_new", "scene_pairs_tested", "lr_scenes", "hr_scenes", "tile_pairs")
+    assert [getattr(again, name) for name in told] == [getattr(summary, name) for name in told]
+    assert not build(other, RULE, anew=True).changed
+
+
+def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None:
+    """A build from nothing over former pairs that are wrong in each of the three ways."""
+    told = []
+    for engine in ("auto", "spark"):
+        put(lake := Lake.create(tmp_path / engine), scenes(4))
+        build(lake, RULE)
+        found = ledger.open_table(lake.root, "pairs")
+        assert found is not None
+        found.delete("lr_tile = 'h00v00'")
+        found.update({"gap_s": "1.0"}, predicate="lr_tile = 'h02v00'")
+        found.update({"lr_scene_id": "'x'"}, predicate="hr_tile = '004001'")
+        done = build(lake, RULE, anew=True, engine=engine)  # type: ignore[arg-type]
+        told.append((done.pairs, done.pairs_new, done.pairs_changed, done.pairs_removed))
+        assert all(told[0])
+        assert not build(lake, RULE, anew=True).changed
+    assert told[0] == told[1]
+
+
+def test_a_clustered_table_gets_its_rows_through_spark(lake: Lake) -> None:
+    tables.create(lake.spark, lake.root, "pairs")
+    tables.create(lake.spark, lake.root, "tile_pairs")
+    assert arrow.needs_spark(lake.root, "pairs")
+    put(lake, scenes(3))
+    first = build(lake, RULE)
+    assert first.pairs == first.pairs_new > 0
+    put(lake, scenes(5)[2:])  # some go, some come
+    second = build(lake, RULE)
+    assert not second.from_nothing
+    assert second.pairs_removed > 0
+    assert second.pairs_new > 0
+    assert not build(lake, RULE, anew=True).changed
+    assert len(pairs_of(lake.arrow("pairs").to_pylist())) == second.pairs
+
+
+@pytest.mark.parametrize("limit", ["tiles", "scenes"])
+def test_limits_change_the_way_and_not_the_pairs(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Too many tiles to be named, and more changes than are looked at one by one."""
+    put(lake, scenes(3))
+    build(lake, RULE)
+    put(lake, scenes(6)[1:])
+    if limit == "tiles":
+        monkeypatch.setattr(increment, "MAX_TILES_NAMED", 0)
+        assert not build(lake, RULE).from_nothing
+    else:
+        monkeypatch.setattr(here, "MOST_SCENES", 2)
+        assert build(lake, RULE).from_nothing
+        monkeypatch.undo()
+    assert not build(lake, RULE, anew=True).changed
