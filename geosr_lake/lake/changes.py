@@ -187,8 +187,15 @@ def _changed(
     moved = moved.select(list(columns)).append_column("change", change)
     if along:
         key = columns[0]
-        came = moved.filter(pc.equal(moved["change"], CAME))[key]
-        more = rows(CAME, [key, *along], pc.field(key).isin(came.combine_chunks()))
+        came = moved.filter(pc.equal(moved["change"], CAME))
+        more = rows(CAME, [*columns, *along], pc.field(key).isin(came[key].combine_chunks()))
+        # A key can come twice: in a file that was compacted away since, and whose rows went again.
+        now = came.take(pc.index_in(more[key], value_set=came[key].combine_chunks()))
+        for name in columns:
+            equal = pc.fill_null(pc.equal(more[name], now[name]), False)
+            both_null = pc.and_(pc.is_null(more[name]), pc.is_null(now[name]))
+            kept = pc.or_(equal, both_null)
+            more, now = more.filter(kept), now.filter(kept)
         at = pc.index_in(moved[key], value_set=more[key].combine_chunks())
         at = pc.if_else(pc.equal(change, CAME), at, pa.scalar(None, pa.int32()))
         for name in along:
