@@ -98,10 +98,11 @@ def test_it_trains_on_the_demo(demo_output: dict[str, Any], tmp_path: Path, task
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("task", ["s2_naip", "modis_landsat8"])
+@pytest.mark.parametrize(("task", "steps"), [("s2_naip", 300), ("modis_landsat8", 500)])
 def test_four_crops_of_the_demo_are_learnt_two_decibels_beyond_bicubic(
-    demo_output: dict[str, Any], task: str
+    demo_output: dict[str, Any], task: str, steps: int
 ) -> None:
+    """As many steps as leave room: how fast it goes depends on the processor's rounding."""
     import torch
     from torch.utils.data import Subset
 
@@ -118,7 +119,7 @@ def test_four_crops_of_the_demo_are_learnt_two_decibels_beyond_bicubic(
     torch.manual_seed(0)
     try:
         network = X16Network(len(data.lr_bands), data.skip_bands)
-        went = fit(network, four, steps=300, batch_size=4, seed=0)
+        went = fit(network, four, steps=steps, batch_size=4, seed=0)
         batch = collate([four[i] for i in range(4)])
         with torch.inference_mode():
             learnt = network(batch["lr"])
