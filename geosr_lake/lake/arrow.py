@@ -7,15 +7,19 @@ deltalake does not write clustered tables, which Spark's are from the start and 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import reduce
+from operator import and_, or_
 from queue import Full, Queue
 from threading import Event
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, Transaction, write_deltalake
 
 from geosr_lake.errors import ContractError
-from geosr_lake.lake import ledger, tables
+from geosr_lake.lake import datafiles, deltalog, ledger, tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.place import Root, place
@@ -201,40 +205,51 @@ def apply(
         txn: Written with the changes.
     """
     deleted = changes["_deleted"]
-    fitting = checked(changes.drop_columns("_deleted"), table).append_column("_deleted", deleted)
-    in_spark = needs_spark(lake.root, table)
-    literal = tables.quoted if in_spark else _quoted
-    parts = [f"t.{name} = {literal(value)}" for name, value in where.items()]
-    choices = [
-        f"t.{name} IN ({', '.join(literal(value) for value in values)})"
-        for name, values in (any_of or {}).items()
-        if values
-    ]
-    parts += [f"({' OR '.join(choices)})"] if choices else []
-    condition = " AND ".join(parts)
-    if in_spark:
-        frame = from_arrow(lake.spark, fitting)
+    fitting = checked(changes.drop_columns("_deleted"), table)
+    if needs_spark(lake.root, table):
+        frame = from_arrow(lake.spark, fitting.append_column("_deleted", deleted))
+        condition = _in_spark(where, any_of or {})
         tables.apply(lake.spark, lake.root, table, frame, where=condition, txn=txn)
         return
     if _seen(lake.root, table, txn):
         return
-    terms = contract(table)
-    values = {name: f"s.{name}" for name in terms.names}
-    with ledger.refusing(table):
-        (
-            ledger.create(lake.root, table)
-            .merge(
-                fitting,
-                " AND ".join([*(f"t.{name} = s.{name}" for name in terms.key), condition]),
-                source_alias="s",
-                target_alias="t",
-                commit_properties=_properties(txn),
-            )
-            .when_matched_delete("s._deleted")
-            .when_matched_update(values)
-            .when_not_matched_insert(values, "NOT s._deleted")
-            .execute()
+    # Not deltalake's MERGE: it writes texts as string views, on which pyarrow's filters fail.
+    keys = datafiles.key_texts(fitting, table).combine_chunks()
+    token = f"apply-{uuid4().hex[:12]}"
+    gone = [
+        path
+        for path, rows in datafiles.near(
+            lake.root, table, list(contract(table).key), _in_arrow(where, any_of or {})
         )
+        if pc.any(pc.is_in(datafiles.key_texts(rows, table), value_set=keys)).as_py()
+    ]
+    try:
+        come = datafiles.write(lake.root, table, fitting.filter(pc.invert(deleted)), token)
+        for path in gone:
+            come += datafiles.without(lake.root, table, path, keys, token)
+        deltalog.commit(lake.root, table, come, gone, txn=txn)
+    except BaseException:
+        with suppress(OSError):
+            datafiles.sweep(lake.root, table, token)
+        raise
+
+
+def _in_spark(where: Mapping[str, str], any_of: Mapping[str, Sequence[str]]) -> str:
+    parts = [f"t.{name} = {tables.quoted(value)}" for name, value in where.items()]
+    choices = [
+        f"t.{name} IN ({', '.join(tables.quoted(value) for value in values)})"
+        for name, values in any_of.items()
+        if values
+    ]
+    return " AND ".join([*parts, f"({' OR '.join(choices)})"] if choices else parts)
+
+
+def _in_arrow(where: Mapping[str, str], any_of: Mapping[str, Sequence[str]]) -> pc.Expression:
+    parts = [pc.field(name) == value for name, value in where.items()]
+    choices = [pc.field(n).isin(pa.array(v, pa.string())) for n, v in any_of.items() if len(v)]
+    if choices:
+        parts.append(reduce(or_, choices))
+    return reduce(and_, parts)
 
 
 def _quoted(value: str) -> str:

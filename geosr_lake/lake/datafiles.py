@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
 
@@ -258,6 +259,22 @@ def read_groups(root: Root, table: str, path: str, columns: list[str]) -> Iterat
             yield rows.select(columns).cast(schema)
         if not file.num_row_groups:
             yield schema.empty_table()
+
+
+def key_texts(rows: pa.Table, table: str) -> pa.ChunkedArray:
+    """Return the key of each row as one text; the parts of a key hold no ``|``."""
+    parts = [rows[name] for name in contract(table).key]
+    return pc.binary_join_element_wise(*parts, "|") if len(parts) > 1 else parts[0]
+
+
+def without(root: Root, table: str, path: str, keys: pa.Array, token: str) -> Iterator[DataFile]:
+    """Write the rows of a data file to another, but for those with some keys; none, no file."""
+    writer = Writer(root, table, token)
+    for rows in read_groups(root, table, path, ledger.arrow_schema(table).names):
+        writer.write(rows.filter(pc.invert(pc.is_in(key_texts(rows, table), value_set=keys))))
+    file = writer.close()
+    if file is not None:
+        yield file
 
 
 def near(

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 from geosr_lake import ids
 from geosr_lake.archives.reasons import KEPT
 from geosr_lake.lake import Lake, datafiles, deltalog
-from geosr_lake.lake.datafiles import DataFile, Writer
+from geosr_lake.lake.datafiles import DataFile, Writer, key_texts
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.place import Root
 from geosr_lake.scenes import derive, tiles
 from geosr_lake.scenes.derivation import MAX_TILES_NAMED
 from geosr_lake.scenes.pool import Pool
 from geosr_lake.scenes.touched import Mask, Part, Touched, touched
-from geosr_lake.scenes.upsert import key_texts, replaced
+from geosr_lake.scenes.upsert import replaced
 
 MAX_TOGETHER = 40_000
 """Items and scenes that are brought together in memory; more of them are for Spark."""

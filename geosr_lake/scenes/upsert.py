@@ -1,6 +1,6 @@
 """Rows into the place of others in a table that was born without Spark: what differs, and files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,20 +8,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake.lake import datafiles
-from geosr_lake.lake.contracts import contract
-from geosr_lake.lake.datafiles import DataFile, Writer
+from geosr_lake.lake.datafiles import DataFile, key_texts
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.place import Root
 from geosr_lake.scenes.pool import Pool
 
 Held = Sequence[tuple[str, pa.Table]]
 """Files of a table, and the rows of each that are to be replaced."""
-
-
-def key_texts(rows: pa.Table, table: str) -> pa.ChunkedArray:
-    """Return the key of each row as one text; the parts of a key hold no ``|``."""
-    parts = [rows[name] for name in contract(table).key]
-    return pc.binary_join_element_wise(*parts, "|") if len(parts) > 1 else parts[0]
 
 
 def difference(made: pa.Table, held: pa.Table, table: str) -> tuple[pa.Table, pa.Array]:
@@ -91,14 +84,4 @@ def replaced(
         if pc.any(pc.is_in(key_texts(rows, table), value_set=leaving)).as_py()
     ]
     files = datafiles.write(root, table, come, token)
-    return [*files, *pool.run(rewrite, tasks)], [task[2] for task in tasks]
-
-
-def rewrite(root: Root, table: str, path: str, but: pa.Array, token: str) -> Iterator[DataFile]:
-    """Write the rows of a data file to another, but for those with some keys; none, no file."""
-    writer = Writer(root, table, token)
-    for rows in datafiles.read_groups(root, table, path, arrow_schema(table).names):
-        writer.write(rows.filter(pc.invert(pc.is_in(key_texts(rows, table), value_set=but))))
-    file = writer.close()
-    if file is not None:
-        yield file
+    return [*files, *pool.run(datafiles.without, tasks)], [task[2] for task in tasks]

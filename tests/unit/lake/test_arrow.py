@@ -151,6 +151,30 @@ def test_apply_brings_changes_and_takes_in_one_version(lake: Lake) -> None:
     assert ledger.version_of(lake.root, "pairs") == before + 1
     arrow.apply(lake, "pairs", rows[2], where={"rule_id": RULE}, txn=Txn("a", 1))
     assert ledger.version_of(lake.root, "pairs") == before + 1
+    # Filters of every kind still work on what was written.
+    wanted = [("overlap_frac", ">", 0.7), ("lr_tile", "=", HOSTILE)]
+    assert len(ledger.read(lake.root, "pairs", filters=wanted)) == 1
+
+
+def test_apply_leaves_files_without_a_changed_row(lake: Lake) -> None:
+    for n in (1, 2):
+        arrow.append(lake, "pairs", pairs(n))
+    before = set(ledger.files_of(lake.root, "pairs", ledger.version_of(lake.root, "pairs") or 0))
+    arrow.apply(lake, "pairs", changes(pairs(2), deleted=True), where={"rule_id": RULE})
+    after = set(ledger.files_of(lake.root, "pairs", ledger.version_of(lake.root, "pairs") or 0))
+    assert after < before
+    assert held(lake) == {(RULE, "l1"): 0.5}
+
+
+def test_a_change_that_is_refused_leaves_nothing(lake: Lake) -> None:
+    arrow.append(lake, "pairs", pairs(1, 2))
+    folder = Path(tables.table_path(lake.root, "pairs"))
+    before = sorted(folder.glob("*.parquet"))
+    bad = changes(pairs(2, overlap=1.5), deleted=False)
+    with pytest.raises(ContractError, match="overlap_is_fraction"):
+        arrow.apply(lake, "pairs", bad, where={"rule_id": RULE})
+    assert sorted(folder.glob("*.parquet")) == before
+    assert len(held(lake)) == 2
 
 
 @pytest.mark.parametrize(
