@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 KEEP_DAYS = 7.0
 FILE_BYTES = 128 << 20
 """Size of file that compaction aims at: large enough to read, small enough to skip."""
+CLUSTER_BYTES = 8 * FILE_BYTES
+"""Bytes of a table from which on it is clustered. A smaller one is read whole in seconds, and a
+clustered one can only be written by Spark."""
 
 
 @dataclass(frozen=True)
@@ -231,8 +234,7 @@ def _compact(lake: "Lake", table: str) -> None:
     terms = contract(table)
     found = ledger.open_table(lake.root, table)
     files = {} if found is None else ledger.files_of(lake.root, table, found.version())
-    # What fits into one file gains nothing from it, and could no longer be written without Spark.
-    clusters = terms.cluster_by and sum(files.values()) > FILE_BYTES
+    clusters = terms.cluster_by and sum(files.values()) > CLUSTER_BYTES
     if terms.engine == "spark" and (clusters or arrow.needs_spark(lake.root, table)):
         _optimize(lake.spark, lake, table)
         return

@@ -9,12 +9,15 @@ import lake_v1_world as world
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pairs_world import HOUR_US, NOON_2024_US, Scene, put, square
+from pairs_world import recipe as pairs_recipe
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.errors import IncompleteError, LockedError
-from geosr_lake.lake import Lake, commits, ledger, pins, tables
+from geosr_lake.lake import Lake, arrow, commits, ledger, pins, tables
+from geosr_lake.lake import maintain as maintain_module
 from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.maintain import maintain, upgrade_lake
@@ -191,3 +194,27 @@ def test_the_commands_print_and_upgrade_all_at_once(spark: SparkSession, tmp_pat
     told = json.loads(done.stdout)
     assert {w["table"] for w in told["tables"]} >= {"items", "scenes", "pairs"}
     assert commits.uncommitted(Path(root), "scenes") == {}
+
+
+def test_only_large_tables_are_clustered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small one stays as deltalake can write it; of a large one Spark takes over the writing."""
+    worlds = [
+        Scene("landsat", "001001", square(1, 1), NOON_2024_US + i * HOUR_US) for i in range(4)
+    ]
+    coarse = Scene("modis", "h00v00", square(0, 0, 5), NOON_2024_US)
+    rule = pairs_recipe(window="30 d")
+    for count in (1, 2):  # two builds, two files
+        put(lake, [coarse, *worlds[:count]])
+        build_pairs(lake, rule)
+    first = maintain(lake, keep_all=True)
+    assert {w.table: w.files_after for w in first.tables}["pairs"] == 1
+    assert not arrow.needs_spark(lake.root, "pairs")
+    put(lake, [coarse, *worlds[:3]])
+    build_pairs(lake, rule)
+    monkeypatch.setattr(maintain_module, "CLUSTER_BYTES", 0)
+    maintain(lake, keep_all=True)
+    assert arrow.needs_spark(lake.root, "pairs")
+    put(lake, [coarse, *worlds[1:]])
+    summary = build_pairs(lake, rule)
+    assert (summary.pairs, summary.pairs_new, summary.pairs_removed) == (3, 1, 1)
+    assert not build_pairs(lake, rule, anew=True).changed
