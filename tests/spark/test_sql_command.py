@@ -1,8 +1,8 @@
 """`geosr sql`: files, forms of answers, earlier commits, what --write allows, the prompt."""
 
+import contextlib
 import csv
 import io
-import contextlib
 import json
 import os
 import pty
