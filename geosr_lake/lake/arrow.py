@@ -22,7 +22,7 @@ from geosr_lake.errors import ContractError
 from geosr_lake.lake import datafiles, deltalog, ledger, tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.frames import from_arrow
-from geosr_lake.lake.place import Root, place
+from geosr_lake.lake.place import Root
 from geosr_lake.lake.tables import Txn
 
 if TYPE_CHECKING:
@@ -82,13 +82,6 @@ def _seen(root: Root, table: str, txn: Txn | None) -> bool:
     return seen is not None and seen >= txn.number
 
 
-def _made(root: Root, table: str) -> None:
-    if not tables.exists(root, table):
-        # A log without a version is what a run leaves that was killed here.
-        place(root).remove_below(*tables.segments(table), "_delta_log")
-    ledger.create(root, table)
-
-
 def append(
     lake: "Lake", table: str, rows: pa.Table | Iterable[pa.Table], *, txn: Txn | None = None
 ) -> None:
@@ -111,7 +104,6 @@ def append(
         return
     if _seen(lake.root, table, txn):
         return
-    _made(lake.root, table)
     target = ledger.create(lake.root, table)
 
     def write(batches: Iterator[pa.RecordBatch]) -> None:
@@ -172,7 +164,6 @@ def replace(
         return
     if _seen(lake.root, table, txn):
         return
-    _made(lake.root, table)
     with ledger.refusing(table):
         write_deltalake(
             ledger.create(lake.root, table),

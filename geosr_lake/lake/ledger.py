@@ -96,7 +96,11 @@ def open_table(root: Root, table: str, version: int | None = None) -> DeltaTable
 def create(root: Root, table: str) -> DeltaTable:
     """Return the table, made from its contract if it is not there yet, and brought up to it."""
     terms, schema, lies = contract(table), arrow_schema(table), place(root)
-    found = open_table(root, table) or DeltaTable.create(
+    found = open_table(root, table)
+    if found is None:
+        # A log without a version is what a run leaves that was killed here.
+        lies.remove_below(*segments(table), "_delta_log")
+    found = found or DeltaTable.create(
         lies.delta_url(*segments(table)),
         schema=schema,
         description=terms.description,

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+Engine = Literal["auto", "spark"]
+"""What finds all pairs: `auto` chooses by the number of scenes."""
+
+
 @dataclass(frozen=True)
 class PairsSummary:
     """What a build did.
@@ -133,7 +137,7 @@ def build(
     recipe: Recipe,
     *,
     anew: bool = False,
-    engine: Literal["auto", "spark"] = "auto",
+    engine: Engine = "auto",
     progress: Progress | None = None,
 ) -> PairsSummary:
     """Make the lake hold the pairs of `recipe` for its present scenes, under the rule's id.

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geosr_lake.lake import Lake, Progress, changes, ledger
+from geosr_lake.lake import Lake, Progress, changes, datafiles, ledger
 from geosr_lake.lake.changes import CAME, GONE
 from geosr_lake.lake.contracts import contract
 from geosr_lake.pairs import here
@@ -210,7 +210,8 @@ def difference(found: pa.Table, former: pa.Table) -> pa.Table:
     """
     terms = contract("pairs")
     key = list(terms.key)
-    of_former = _places(found, former, key)
+    now_keys, then_keys = (datafiles.key_texts(rows, "pairs") for rows in (found, former))
+    of_former = pc.index_in(now_keys, value_set=then_keys.combine_chunks())
     held = pc.is_valid(of_former)
     before = former.take(of_former)
     differs = pa.array(np.zeros(len(found), bool))
@@ -224,16 +225,3 @@ def difference(found: pa.Table, former: pa.Table) -> pa.Table:
     gone = former.filter(pa.array(~stays)).select(terms.names)
     gone = gone.append_column("kind", pa.repeat("removed", len(gone)))
     return pa.concat_tables([now.filter(pc.is_valid(now["kind"])), gone.cast(now.schema)])
-
-
-def _places(rows: pa.Table, among: pa.Table, key: list[str]) -> pa.Array:
-    """Return the place among other rows of each row's key, null where it is not there."""
-    joined = (
-        rows.select(key)
-        .append_column("row", pa.array(range(len(rows)), pa.int64()))
-        .join(
-            among.select(key).append_column("place", pa.array(range(len(among)), pa.int64())), key
-        )
-        .sort_by("row")
-    )
-    return joined["place"].combine_chunks() if len(joined) else pa.array([], pa.int64())

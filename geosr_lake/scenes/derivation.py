@@ -36,9 +36,11 @@ MAX_KEYS_SENT = 500_000
 """Keys that are sent to where the rows are; more than these are shuffled with the rows."""
 NAME = ("archive", "collection", "item_id")
 """What names an item, whatever version of it."""
-AGE = "substring(version_key, 4)"
-"""What orders the versions of one item: the version key but for the number of files that it links
-to, which begins it. An item that is withdrawn may have lost its links."""
+AGE_FROM = 3
+"""Characters of a version key before the age, which orders the versions of one item: the number of
+files that it links to. An item that is withdrawn may have lost its links."""
+AGE = f"substring(version_key, {AGE_FROM + 1})"
+"""The age in SQL."""
 
 
 @dataclass(frozen=True)

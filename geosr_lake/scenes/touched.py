@@ -18,6 +18,7 @@ from geosr_lake.archives.reasons import KEPT, WITHDRAWN
 from geosr_lake.lake import Lake, changes, datafiles, ledger, tables
 from geosr_lake.lake.place import Root
 from geosr_lake.scenes.derivation import (
+    AGE_FROM,
     GROUP_SPREAD_DAYS,
     MAX_TILES_NAMED,
     NAME,
@@ -27,8 +28,6 @@ from geosr_lake.scenes.derivation import (
 MEMBER = ["group_key", "sensor", "tile", "identity", "outcome", "t_start"]
 NAMED = [*NAME, "version_key"]
 """What is needed besides where items are withdrawn."""
-AGE_FROM = 3
-"""Characters of a version key before its age; see `geosr_lake.scenes.derivation.AGE`."""
 Mask = NDArray[np.bool_]
 
 

@@ -18,6 +18,7 @@ from geosr_lake.lake import Lake, arrow, datafiles, deltalog, ledger, summary, t
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.upgrade import changes
 from geosr_lake.scenes import engine, settle
+from geosr_lake.scenes.engine import Engine
 from geosr_lake.scenes.ingest import IngestSummary, ingest
 from geosr_lake.scenes.selection import Selection
 from geosr_lake.scenes.withdraw import withdraw
@@ -90,7 +91,7 @@ class Killed(BaseException):
     """Stands for the end of the process; nothing catches it."""
 
 
-def killed(lake: Lake, files: list[Path], how: str, cut: int) -> None:
+def killed(lake: Lake, files: list[Path], how: Engine, cut: int) -> None:
     """Let a run end after so many of its writes."""
     left = [cut]
     with pytest.MonkeyPatch.context() as patch:
@@ -105,17 +106,17 @@ def killed(lake: Lake, files: list[Path], how: str, cut: int) -> None:
 
             patch.setattr(module, name, write)
         try:
-            ingest(lake, files, engine=how)  # type: ignore[arg-type]
+            ingest(lake, files, engine=how)
         except Killed:
             return
 
 
-STEPS: list[tuple[str, str, Selection, int]] = [
+STEPS: list[tuple[Engine | None, Engine, Selection, int]] = [
     # killed by, done by, what is taken in, writes before the kill
-    ("", "here", Selection(), 0),
-    ("", "spark", Selection(bbox=(-106.3, 40, -105, 42), days=(date(2024, 8, 2),) * 2), 0),
+    (None, "here", Selection(), 0),
+    (None, "spark", Selection(bbox=(-106.3, 40, -105, 42), days=(date(2024, 8, 2),) * 2), 0),
     ("here", "spark", Selection(), 1),
-    ("", "here", Selection(), 0),
+    (None, "here", Selection(), 0),
     ("spark", "here", Selection(), 2),
     ("here", "here", Selection(), 2),
 ]
@@ -135,7 +136,7 @@ def test_the_same_rows_and_counts(spark: SparkSession, tmp_path: Path, seed: int
         if killed_by:
             killed(mixed, files, killed_by, cut)
             mixed.refresh()
-        one = said(ingest(mixed, files, selection=selection, engine=how))  # type: ignore[arg-type]
+        one = said(ingest(mixed, files, selection=selection, engine=how))
         other = said(ingest(here, files, selection=selection, engine="here"))
         if killed_by:  # what the killed run had appended is repeated now
             for told in ("scenes", "scenes_by_sensor", "superseded", "taken_out", "tiles", "read"):

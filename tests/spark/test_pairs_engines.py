@@ -1,13 +1,14 @@
 """In this process, by Spark, into a table that only Spark can write: the same pairs."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pairs_world import DAY_US, NOON_2024_US, Scene, pairs_of, put, recipe, square
 
 from geosr_lake.lake import Lake, arrow, ledger, tables
 from geosr_lake.pairs import here, increment
-from geosr_lake.pairs.build import build
+from geosr_lake.pairs.build import Engine, build
 
 pytestmark = pytest.mark.spark
 
@@ -52,7 +53,7 @@ def test_both_engines_find_the_same_rows(lake: Lake, tmp_path: Path) -> None:
 def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None:
     """A build from nothing over former pairs that are wrong in each of the three ways."""
     told = []
-    for engine in ("auto", "spark"):
+    for engine in get_args(Engine):
         put(lake := Lake.create(tmp_path / engine), scenes(4))
         build(lake, RULE)
         found = ledger.open_table(lake.root, "pairs")
@@ -60,7 +61,7 @@ def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None
         found.delete("lr_tile = 'h00v00'")
         found.update({"gap_s": "1.0"}, predicate="lr_tile = 'h02v00'")
         found.update({"lr_scene_id": "'x'"}, predicate="hr_tile = '004001'")
-        done = build(lake, RULE, anew=True, engine=engine)  # type: ignore[arg-type]
+        done = build(lake, RULE, anew=True, engine=engine)
         told.append((done.pairs, done.pairs_new, done.pairs_changed, done.pairs_removed))
         assert all(told[0])
         assert not build(lake, RULE, anew=True).changed

@@ -196,7 +196,6 @@ class Terminal:
     def interrupt(self, text: str) -> None:
         """Type Ctrl-C until `text` is printed: readline misses one that comes as it begins."""
         for _ in range(20):
-            time.sleep(0.2)
             self.type("\x03")
             with contextlib.suppress(AssertionError):
                 self.expect(text, seconds=3)
