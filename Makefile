@@ -64,24 +64,25 @@ java:
 
 # A stamp stands for one set of requirements and is older than what it was made from.
 $(VENV)/build.stamp: requirements/build.txt | python
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements/build.txt
+	@echo "Making the environment $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -r requirements/build.txt
 	@touch $@
 
 $(VENV)/lake.stamp: requirements/lake.txt pyproject.toml $(VENV)/build.stamp
 	@echo "Installing the packages of the lake (0.7 GB to download, 1.6 GB on disk) ..."
-	$(PIP) -r requirements/lake.txt
-	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) -r requirements/lake.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/train.stamp: requirements/train.txt $(VENV)/lake.stamp
 	@echo "Installing torch with what it needs (2.9 GB to download, 5.3 GB on disk) ..."
-	$(PIP) -r requirements/train.txt
+	@$(PIP) -r requirements/train.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/train.stamp
 	@echo "Installing the test tools ..."
-	$(PIP) -r requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt
 	@touch $@
 
 # The locks: for Python 3.11 on Linux, where the tests run. dev.txt holds everything, the others are
