@@ -71,7 +71,7 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
         lines, errors = out.read().strip().splitlines(), said.read().strip().splitlines()
     none = {"start_s": 0.0, "seconds": cut_s, "cpu_s": 0.0, "sums": None, "tested": None}
     if why is None and started.returncode:
-        why = f"failed: {errors[-1][:100] if errors else started.returncode}"
+        why = f"failed: {errors[-1][:300] if errors else started.returncode}"
         none["seconds"] = math.nan
     found = none if why else json.loads(lines[-1])
     if found["seconds"] > cut_s:
@@ -103,7 +103,8 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
     lake = lake_of(args, pair, years, folder)
     sides = lake.with_name(f"{lake.name}-sides")
     took: dict[str, list[dict[str, Any]]] = {name: [] for name in args.only or WAYS}
-    if len(took) > 1 and not sides.exists():
+    beside = not took.keys() <= OF_OURS
+    if beside and not sides.exists():
         write_sides(lake, sides, lr, hr)
     hours = DAYS[pair] * 24 if args.hours is None else args.hours
     task = Task(lake, sides, lr, hr, hours * HOUR_US)
@@ -115,7 +116,7 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
             shutil.rmtree(own.lake, ignore_errors=True)
             shutil.copytree(lake, own.lake, copy_function=os.link)
             did = child(name, own, args.cut, args.memory_gb)
-            if name in OF_OURS and did["sums"] and len(took) > 1:
+            if name in OF_OURS and did["sums"] and beside:
                 columns = ["lr_scene_id", "hr_scene_id"]
                 did["sums"] = checksums(ledger.read(own.lake, "pairs", columns=columns), sides)
             shutil.rmtree(own.lake)

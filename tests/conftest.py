@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).parent.parent
 os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
-# Every JVM here sees few rows and ends soon: compiling well would cost more than it brings.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Every JVM here sees few rows and ends soon: compiling well would cost more than it brings. What
+# is compiled so is more than the 48 MB it would get, and then nothing is compiled any more.
+os.environ.setdefault(
+    "JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+)
 # Two processes run tests at a time. OpenMP's threads wait by spinning: on cores that others use,
 # two took torch eight times the processor time of one.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

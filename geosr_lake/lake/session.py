@@ -112,7 +112,9 @@ def _settings(scratch: Path, jars: tuple[str, ...]) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.extraJavaOptions": (
-            f"-Dlog4j2.configurationFile=file:{log4j} -Dderby.system.home={scratch}"
+            f"-Dlog4j2.configurationFile=file:{log4j} -Dderby.system.home={scratch} "
+            # Java's own warnings would go to stdout, where commands print JSON and CSV.
+            "-Xlog:disable -Xlog:all=warning:stderr -XX:+DisplayVMOutputToStderr"
         ),
     }
 

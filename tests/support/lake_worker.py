@@ -22,7 +22,9 @@ class Worker:
     def __init__(self) -> None:
         settings = {"GEOSR_MASTER": "local[2]", "GEOSR_DRIVER_MEMORY": "700m"}
         # It lives for seconds: compiling well would cost more than it brings.
-        settings["JAVA_TOOL_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+        settings["JAVA_TOOL_OPTIONS"] = (
+            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+        )
         paths = [str(SUPPORT), str(SUPPORT.parents[1]), os.environ.get("PYTHONPATH", "")]
         self.process = subprocess.Popen(
             [sys.executable, __file__],
