@@ -99,3 +99,9 @@ class LockedError(GeoSRError):
     """Another live process holds the stage's lock."""
 
     exit_code = 7
+
+
+class LeakError(GeoSRError):
+    """The audit of a manifest found a leak: splits that share ground or come too close."""
+
+    exit_code = 8

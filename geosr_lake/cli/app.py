@@ -6,6 +6,7 @@ import typer
 
 from geosr_lake import __version__
 from geosr_lake.cli import (
+    audit,
     catalog,
     cubes,
     demo,
@@ -32,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 scenes.app.command()(export.export)
+manifest.app.command()(audit.audit)
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(manifest.app, name="manifest")

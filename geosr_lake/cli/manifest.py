@@ -23,6 +23,7 @@ from geosr_lake.recipe import load_recipe
 
 if TYPE_CHECKING:
     from geosr_lake.manifest import ManifestSummary
+    from geosr_lake.manifest.differ import Difference
 
 app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
 
@@ -119,3 +120,64 @@ def build(
                 where=summary.manifest_id,
                 next_step="The funnel says which; loosen the recipe, or add scenes.",
             )
+
+
+ManifestArgument = Annotated[str, typer.Argument(metavar="MANIFEST", help="Id of a manifest.")]
+
+
+@app.command()
+def export(
+    manifest: ManifestArgument,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The new GeoParquet file.")],
+    lake: LakeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a manifest's rows, with footprints and times, to a GeoParquet file.
+
+    Example: `geosr manifest export man-... --to samples.parquet --lake my_lake`
+    """
+    with exit_codes(shlex.join(["geosr", "manifest", "export", manifest, "--to", str(to)])):
+        from geosr_lake.lake import Lake
+        from geosr_lake.manifest.export import export as export_manifest
+
+        counts = {"rows": export_manifest(Lake.open(lake, tell=say), manifest, to)}
+        shown = counts | {"file": str(to)}
+        report(shown, as_json=as_json, show=lambda: print_counts(str(to), counts))
+
+
+def _show_difference(found: "Difference") -> None:
+    counts = {
+        "in both": found.in_both,
+        f"only in {found.a}": found.only_a,
+        f"only in {found.b}": found.only_b,
+        "sites in both": found.sites_in_both,
+    }
+    counts |= {f"in both, with another {name}": n for name, n in found.moved.items()}
+    print_counts("The same rows" if found.same_rows else "Samples and reserves", counts)
+    for what, rows in (("Recipe", found.recipe), ("Delta versions read", found.versions)):
+        if rows:
+            head = ["key" if what == "Recipe" else "table", found.a, found.b]
+            print_rows(head, [[row.what, row.a, row.b] for row in rows], title=what)
+    examples = [[name, sample] for name, ids in found.examples.items() for sample in ids]
+    if examples:
+        print_rows(["manifest", "only there"], examples, title="For example")
+
+
+@app.command()
+def diff(
+    manifest: ManifestArgument,
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="Id of another manifest.")],
+    lake: LakeOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Say in what two manifests differ: recipe, versions of the tables they were made from, rows.
+
+    Example: `geosr manifest diff man-... man-... --lake my_lake`
+    """
+    with exit_codes(shlex.join(["geosr", "manifest", "diff", manifest, other])):
+        from geosr_lake.lake import Lake
+        from geosr_lake.manifest.differ import diff as compare
+
+        found = compare(Lake.open(lake, tell=say), manifest, other)
+        told = asdict(found) | {"same_rows": found.same_rows}
+        report(told, as_json=as_json, show=lambda: _show_difference(found))

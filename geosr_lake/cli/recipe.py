@@ -4,9 +4,11 @@ import json
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from geosr_lake.cli.console import JsonOption, exit_codes, out, print_counts, print_rows, report
-from geosr_lake.recipe import Recipe, load_recipe
+from geosr_lake.cli.console import JsonOption, exit_codes, print_counts, print_rows, report
+from geosr_lake.recipe import Recipe, flat, load_recipe, parse_recipe, recipe_text
+from geosr_lake.recipe.yaml_text import stated
 
 app = typer.Typer(help="Check and compare recipes.", no_args_is_help=True)
 
@@ -33,25 +35,44 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
         report(rules, as_json=as_json, show=lambda: print_counts("The recipe is valid", rules))
 
 
+def _shown(value: Any) -> str:
+    """Return a value as a recipe's writer would write it."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) if value else "all"
+    return "null" if value is None else str(value)
+
+
+def _table(text: str, recipe: Recipe) -> list[list[Any]]:
+    """Return key, value, who says so, and why, for every value that has an effect."""
+    said = {".".join(map(str, path)): one for path, one in stated(text).items()}
+    written = flat(yaml.safe_load(text))
+    effective = flat(json.loads(recipe.canonical()))
+    rows: list[list[Any]] = []
+    for key in (key for key in flat(recipe.model_dump()) if key in effective):
+        value = written.get(key, effective[key])
+        if key in said:
+            rows.append([key, _shown(value), said[key].mark, said[key].why])
+        else:
+            rows.append([key, _shown(value), "ours", "not written: the default"])
+    return rows
+
+
 @app.command()
 def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
-    """Print a recipe as JSON, with every default that has an effect.
+    """Print every value that has an effect, and who says so: the paper, its code, or we.
+
+    `--json` prints the canonical text, whose sections are what rule ids are made of.
 
     Example: `geosr recipe show modis_landsat8`
     """
     with exit_codes(f"geosr recipe show {recipe}"):
-        text = load_recipe(recipe).canonical()
-        report(json.loads(text), as_json=as_json, show=lambda: out.print_json(text))
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    return {
-        key: leaf
-        for name, inner in value.items()
-        for key, leaf in _flat(inner, f"{prefix}.{name}" if prefix else name).items()
-    }
+        text, where = recipe_text(recipe)
+        found = parse_recipe(text, where)
+        report(
+            json.loads(found.canonical()),
+            as_json=as_json,
+            show=lambda: print_rows(["key", "value", "by", "why"], _table(text, found)),
+        )
 
 
 @app.command()
@@ -61,7 +82,7 @@ def diff(recipe: RecipeArgument, other: RecipeArgument, as_json: JsonOption = Fa
     Example: `geosr recipe diff s2_naip mine.yaml`
     """
     with exit_codes(f"geosr recipe diff {recipe} {other}"):
-        first, second = (_flat(json.loads(load_recipe(r).canonical())) for r in (recipe, other))
+        first, second = (flat(json.loads(load_recipe(r).canonical())) for r in (recipe, other))
         rows = [
             [key, first.get(key), second.get(key)]
             for key in sorted(first.keys() | second.keys())

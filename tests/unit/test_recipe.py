@@ -10,9 +10,19 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from geosr_lake.cli.app import app
 from geosr_lake.errors import RecipeError
-from geosr_lake.recipe import COARSE_TO_FINE, Recipe, load_recipe, parse_canonical, parse_recipe
+from geosr_lake.recipe import (
+    COARSE_TO_FINE,
+    Recipe,
+    flat,
+    load_recipe,
+    parse_canonical,
+    parse_recipe,
+)
+from geosr_lake.recipe.yaml_text import Stated, line_of, stated
 from geosr_lake.sensors import SENSORS
 
 REPO = Path(__file__).parents[2]
@@ -89,18 +99,11 @@ def test_shipped_recipes_are_valid_and_name_every_key(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_each_line_says_whether_it_is_the_papers_or_a_default(name: str) -> None:
-    text = (REPO / "catalog" / name / "recipe.yaml").read_text()
-    inherited = ("name:", "lr:", "hr:", "pairs:", "select:", "cubes:")
-    under_split = ("train:", "val:", "test:")
-    for line in text.splitlines():
-        said = line.strip()
-        if not said or said.startswith("#") or said in inherited + under_split:
-            continue
-        if said.startswith(("name:", *under_split)):
-            continue  # the line above them says it of all three
-        comment = said.partition("#")[2]
-        assert "paper:" in comment or "default" in comment, line
+def test_each_value_is_the_papers_its_codes_or_ours(name: str) -> None:
+    places = stated((REPO / "catalog" / name / "recipe.yaml").read_text())
+    leaves = [p for p in places if not any(q[: len(p)] == p for q in places if q != p)]
+    assert [".".join(map(str, path)) for path in leaves if places[path].mark is None] == []
+    assert {places[path].mark for path in leaves} == {"paper", "code", "ours"}
 
 
 def test_what_the_paper_says_stands_in_the_recipes() -> None:
@@ -267,6 +270,80 @@ def test_what_makes_no_sense_is_refused_in_words(path: str, value: Any, says: st
 def test_what_is_no_recipe_is_refused_in_words(text: str, says: str) -> None:
     with pytest.raises(RecipeError, match=says):
         parse_recipe(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "window: 10 d",
+            "windoow: 10 d",
+            "line 7, pairs.windoow is not a key, did you mean window?",
+        ),
+        (
+            "window: 10 d",
+            "windoow: 10 d",
+            "Allowed there: end, hr, lr, min_overlap_frac, start, win",
+        ),
+        (
+            "  block_deg: 1",
+            "  block_deg: none",
+            "line 14, select.block_deg: Input should be a valid",
+        ),
+        ("max_cloud_frac: 0.2", "max_cloud: 0.2", "line 11, select.lr.max_cloud is not a key"),
+        ("  block_deg: 1\n", "", "line 9, select.block_deg: Field required"),
+        ("classes: [50, 13]", "classes: [50,\n    x]", "line 13, select.urban.classes.1: Input"),
+        ("sensor: naip", "sensor: spot", "line 6, pairs.hr.sensor: Input should be 'modis', 'land"),
+        (
+            "block_deg: 1",
+            "block_deg: 1\n  max_cloud_frac: 0.2",
+            "did you mean max_cloud_frac (select.lr.max_cloud_frac or select.hr.max_cloud_frac)?",
+        ),
+    ],
+)
+def test_an_error_names_its_line_its_key_and_what_is_allowed(old: str, new: str, says: str) -> None:
+    assert old in SMALL
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(SMALL.replace(old, new))
+    assert says in str(caught.value)
+
+
+def test_comments_say_who_says_so() -> None:
+    text = """
+a: 1 # paper: in table 2
+b:  # ours: chosen
+  c: [1, 2]
+  d: "x # y"   # code
+  e: 'it''s' # because
+f: {g: 1, h: 2} # paper
+i: a#b
+"""
+    found = stated(text)
+    assert found["a",] == Stated(2, "paper", "in table 2")
+    assert found["b", "c"] == Stated(4, "ours", "chosen")
+    assert found["b", "c", 1] == Stated(4, "ours", "chosen")
+    assert found["b", "d"] == Stated(5, "code", "")
+    assert found["b", "e"] == Stated(6, None, "because")
+    assert found["f", "h"] == Stated(7, "paper", "")
+    assert found["i",] == Stated(8, None, "")
+    assert line_of(found, ("b", "nowhere", "z")) == 3
+    assert line_of(found, ("nowhere",)) is None
+    assert stated("") == {}
+
+
+def test_show_prints_each_value_once_with_its_mark() -> None:
+    done = CliRunner().invoke(app, ["recipe", "show", "s2_naip"])
+    assert done.exit_code == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
+    table = {row[0]: row[1:] for row in rows if row}
+    assert table["pairs.window"][:2] == ["10 d", "ours"]
+    assert table["select.hr.max_gsd_m"][:2] == ["0.6", "paper"]
+    assert table["pairs.lr.products"][:2] == ["S2MSI2A", "code"]
+    assert table["pairs.lr.platforms"] == ["all", "ours", "not written: the default"]
+    # No effect without a limit.
+    assert "select.hr.unknown_cloud" not in table
+    text = json.loads(CliRunner().invoke(app, ["recipe", "show", "s2_naip", "--json"]).stdout)
+    assert set(table) == set(flat(text))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

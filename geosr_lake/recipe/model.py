@@ -1,34 +1,22 @@
-"""The recipe: a YAML file that is the whole rule of a benchmark, as a validated model.
-
-Each stage reads one section. A section's `rule_id` is a hash of its canonical, typed values: two
-spellings of the same meaning (``10 d`` and ``240 h``, keys in another order, a default written
-out) give the same id, another meaning another.
-"""
+"""The sections of a recipe, validated; a section's `rule_id` is a hash of what it means."""
 
 import hashlib
 import json
-import re
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from datetime import timedelta
+from typing import Any, Literal, Self, get_args
 
-import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
-    ValidationError,
-    WithJsonSchema,
     model_serializer,
     model_validator,
 )
 
 from geosr_lake.errors import RecipeError
 from geosr_lake.ids import ID_DIGITS
+from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
 COARSE_TO_FINE: tuple[Sensor, ...] = get_args(Sensor)
@@ -37,62 +25,6 @@ TaskName = Literal["modis_landsat8", "s2_naip"]
 Split = Literal["train", "val", "test"]
 
 MAX_WINDOW_DAYS = 3660
-_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
-
-
-def _parse_duration(value: object) -> object:
-    """Turn ``10 d``, ``36 h``, ``90 min`` or ``30 s`` into a timedelta; a bare number is none."""
-    if isinstance(value, timedelta):
-        return value
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("a duration is a number and a unit, as 10 d, 36 h, 90 min or 30 s")
-    try:
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-    except OverflowError:
-        raise ValueError("this duration is longer than any archive") from None
-
-
-def _parse_instant(value: object) -> object:
-    """Turn a date into its first instant in UTC; a bare number is no date."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time(), UTC)
-    if not isinstance(value, datetime):
-        # ValueError, which pydantic turns into its own; a TypeError would pass through.
-        raise ValueError("a date is written as 2019-01-01 or 2019-01-01T12:00:00Z")  # noqa: TRY004
-    try:
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("this date lies outside of the years 1 to 9999 in UTC") from None
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_parse_duration),
-    PlainSerializer(lambda d: d // timedelta(microseconds=1), return_type=int),
-    WithJsonSchema(
-        {"type": "string", "pattern": f"^\\s*{_DURATION.pattern}\\s*$", "examples": ["10 d"]}
-    ),
-]
-Instant = Annotated[
-    datetime,
-    BeforeValidator(_parse_instant),
-    PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
-            "examples": ["2019-01-01", "2019-01-01T12:00:00Z"],
-        }
-    ),
-]
-# -0.0 is another spelling of 0.
-Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share + 0.0)]
-NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
-ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
 
 
 class _Section(BaseModel):
@@ -284,108 +216,3 @@ class Recipe(_Section):
                 next_step="Add both sections to build a manifest.",
             )
         return self.task, self.select
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
-def _sentence(error: ValidationError, where: str) -> RecipeError:
-    parts = []
-    for problem in error.errors():
-        path = ".".join(str(step) for step in problem["loc"]) or "recipe"
-        if problem["type"] == "extra_forbidden":
-            known = sorted(_all_keys(Recipe))
-            parts.append(f"{path} is not a key{_nearest(str(problem['loc'][-1]), known)}")
-        else:
-            parts.append(f"{path}: {problem['msg'].removeprefix('Value error, ')}")
-    return RecipeError("; ".join(parts), where=where, next_step="Run `geosr recipe validate FILE`.")
-
-
-def _all_keys(model: type[BaseModel]) -> set[str]:
-    keys = set(model.model_fields)
-    for info in model.model_fields.values():
-        for kind in (info.annotation, *get_args(info.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                keys |= _all_keys(kind)
-    return keys
-
-
-class _OneOfEachKey(yaml.SafeLoader):
-    """YAML in which a key that stands twice in one mapping is an error, not the last one's."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a name", key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def parse_recipe(text: str, where: str = "recipe") -> Recipe:
-    """Return the recipe written in `text` (YAML).
-
-    Raises:
-        RecipeError: If it is not YAML, has a key that is unknown or stands twice, or asks for what
-            makes no sense.
-    """
-    try:
-        data = yaml.load(text, Loader=_OneOfEachKey)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2019-13-01 is a ValueError
-        first = " ".join(str(error).split())
-        raise RecipeError(f"This is not YAML: {first}", where=where) from error
-    if not isinstance(data, dict):
-        raise RecipeError("A recipe is a mapping of keys to values", where=where)
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        raise _sentence(error, where) from error
-
-
-def parse_canonical(text: str, where: str = "manifests.recipe") -> Recipe:
-    """Return the recipe that `Recipe.canonical` wrote: durations are whole microseconds there.
-
-    Raises:
-        RecipeError: If it is no such text.
-    """
-    try:
-        data = json.loads(text)
-        data["pairs"]["window"] = timedelta(microseconds=data["pairs"]["window"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise RecipeError("This is not a canonical recipe", where=where) from error
-    try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        raise _sentence(error, where) from error
-
-
-def load_recipe(path: str | Path) -> Recipe:
-    """Return the recipe in the file `path`, or the shipped one of that name (``s2_naip``).
-
-    Raises:
-        RecipeError: If there is no such file, or it is no valid recipe.
-    """
-    from geosr_lake.resources import resource_dir
-
-    file = Path(path)
-    shipped = resource_dir("catalog") / str(path) / "recipe.yaml"
-    if not file.is_file() and len(file.parts) == 1 and shipped.is_file():
-        file = shipped
-    try:
-        return parse_recipe(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            "The recipe cannot be read",
-            where=str(file),
-            next_step="Name a YAML file, or one of the shipped recipes.",
-        ) from error

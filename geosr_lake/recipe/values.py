@@ -1,0 +1,64 @@
+"""Kinds of values in a recipe: each is written in one of several ways and means one thing."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+
+
+def _parse_duration(value: object) -> object:
+    """Turn ``10 d``, ``36 h``, ``90 min`` or ``30 s`` into a timedelta; a bare number is none."""
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a duration is a number and a unit, as 10 d, 36 h, 90 min or 30 s")
+    try:
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("this duration is longer than any archive") from None
+
+
+def _parse_instant(value: object) -> object:
+    """Turn a date into its first instant in UTC; a bare number is no date."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if not isinstance(value, datetime):
+        # ValueError, which pydantic turns into its own; a TypeError would pass through.
+        raise ValueError("a date is written as 2019-01-01 or 2019-01-01T12:00:00Z")  # noqa: TRY004
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this date lies outside of the years 1 to 9999 in UTC") from None
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_parse_duration),
+    PlainSerializer(lambda d: d // timedelta(microseconds=1), return_type=int),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^\\s*{_DURATION.pattern}\\s*$", "examples": ["10 d"]}
+    ),
+]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_parse_instant),
+    PlainSerializer(lambda t: t.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
+            "examples": ["2019-01-01", "2019-01-01T12:00:00Z"],
+        }
+    ),
+]
+# -0.0 is another spelling of 0.
+Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share + 0.0)]
+NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
+ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
