@@ -97,6 +97,7 @@ def test_the_questions_have_answers(
     ids = {
         "smp-": lake.arrow("samples", columns=["sample_id"])["sample_id"][0].as_py(),
         "par-": lake.arrow("pairs", columns=["pair_id"])["pair_id"][0].as_py(),
+        "man-": lake.arrow("manifests", columns=["manifest_id"])["manifest_id"][0].as_py(),
     }
     shutil.copy(REPO / "catalog" / "s2_naip" / "recipe.yaml", tmp_path / "mine.yaml")
     monkeypatch.chdir(tmp_path)
@@ -105,7 +106,7 @@ def test_the_questions_have_answers(
     assert lines
     for line in lines:
         words = shlex.split(line)[1:]
-        words = [ids[w[:4]] if re.fullmatch(r"(smp|par)-[0-9a-f]{24}", w) else w for w in words]
+        words = [ids[w[:4]] if re.fullmatch(r"(smp|par|man)-[0-9a-f]{24}", w) else w for w in words]
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{line}\n{result.output}"
         assert result.output.strip(), line
