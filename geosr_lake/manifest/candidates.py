@@ -27,7 +27,7 @@ _DESCRIBED = (
     "zone_edge boolean, stratum string, cover array<struct<class:int,frac:double>>"
 )
 _SITES_AT_ONCE = 500
-"""Sites whose land cover is asked at once: 400 points each, 3 MB of coordinates."""
+"""Sites whose land cover is asked at once: at 400 points each, 3 MB of coordinates."""
 _GSD_SLACK = 1.001
 """Archives round pixel sizes (0.6 m as 0.6000001)."""
 

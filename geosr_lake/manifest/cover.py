@@ -1,15 +1,19 @@
 """Land-cover fractions of sites, read from a raster.
 
-Rule: a site is asked at the centres of 20 by 20 equal parts (30 m apart for a 600 m site, 1.5 km
-for a 30 km one), each answered by the pixel that holds it. A fraction is the number of points of
-a class over all 400 points: points outside the raster or on nodata belong to no class, so what is
-unknown is what the fractions lack to 1. With 400 points a fraction has a standard error of at
-most 0.025.
+Rule: of the layer's pixels whose centre lies inside a site, a fraction is the share of those of a
+class. Pixels outside the raster or on nodata belong to no class, so what is unknown is what the
+fractions lack to 1.
+
+Where a site holds fewer than 100 pixels, it is asked at the centres of 20 by 20 equal parts, each
+answered by the pixel that holds it: so that a coarse pixel counts by the ground that it covers.
+Where it holds more than a million, every second, third ... row and column of pixels is counted,
+the same ones for every site.
 """
 
 import hashlib
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,7 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geosr_lake.errors import UsageError
+from geosr_lake.errors import SourceError, UsageError
+from geosr_lake.manifest.sites import outline
+from geosr_lake.net import Raster, SourcePolicy, open_raster
+from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.recipe import UrbanRule
 
 if TYPE_CHECKING:
@@ -25,10 +32,19 @@ if TYPE_CHECKING:
 
 POINTS_PER_EDGE = 20
 _POINTS = POINTS_PER_EDGE**2
+FEWEST_PX = 100
+"""A site of fewer pixels is asked at points: pixels wider than a tenth of it."""
+MOST_PX = 1_000_000
+"""Of a site of more pixels about so many are counted."""
 _AT_ONCE_PX = 4_000_000
-"""A site's window of more pixels is read in strips, one for each row of points."""
+"""A window of more pixels is read in strips."""
 _ROUNDING = 1e-9
-"""Fractions are sums of 1/400: a limit is met although binary fractions fall short of it."""
+"""A limit is met although binary fractions fall short of it."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Classes = tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]
+"""Class numbers, and whether each is known: not nodata, not outside."""
 
 Stratum = Literal["urban", "non_urban"]
 STRATA: tuple[Stratum, ...] = ("urban", "non_urban")
@@ -69,7 +85,7 @@ class LandCover:
     """An open land-cover raster: one band of whole numbers, any CRS.
 
     Args:
-        path: A local file that GDAL reads.
+        path: A local GeoTIFF.
 
     Raises:
         UsageError: If the file cannot be read, or is no such raster.
@@ -78,55 +94,49 @@ class LandCover:
     def __init__(self, path: Path) -> None:
         from pyproj import CRS
 
-        from geosr_lake.net.gdal_env import load_rasterio
-
-        rasterio = load_rasterio()
         if not path.is_file():
             raise UsageError(
                 "There is no land-cover raster here",
                 where=str(path),
                 next_step="Name a local file with --land-cover.",
             )
-        try:
-            # Only the driver of GeoTIFF: a mosaic could name files and hosts of its own.
-            self._source = rasterio.open(path, driver="GTiff")
-        except rasterio.errors.RasterioIOError as error:
-            raise _unusable("cannot be read as a GeoTIFF", path) from error
-        try:
+        self._path = path
+        with ExitStack() as opened:
+            try:
+                raster = open_raster(str(path.resolve()), SourcePolicy.of([path.resolve().parent]))
+                self._raster: Raster = opened.enter_context(raster)
+            except SourceError as error:
+                raise _unusable("cannot be read as a GeoTIFF", path) from error
             self._check(path)
-        except UsageError:
-            self._source.close()
-            raise
-        self._crs = CRS.from_wkt(self._source.crs.to_wkt())
-        self._to_pixel = ~self._source.transform
+            self._opened = opened.pop_all()
+        crs = CRS.from_wkt(self._raster.crs.to_wkt())
+        self._wkt = crs.to_wkt()
+        a, b, c, d, e, f = self._raster.transform
+        self._to_pixel = np.linalg.inv(np.array([[a, b, c], [d, e, f], [0.0, 0.0, 1.0]]))
+        # Over 180 degrees a site goes on at the other end of a row.
+        self._wraps = crs.is_geographic and abs(a) * self._raster.width > 359.9
 
     def _check(self, path: Path) -> None:
-        source = self._source
-        if source.count != 1 or not np.issubdtype(np.dtype(source.dtypes[0]), np.integer):
+        raster = self._raster
+        if raster.count != 1 or not np.issubdtype(np.dtype(raster.dtype), np.integer):
             raise _unusable("is not one band of whole numbers", path)
-        if source.crs is None or source.transform.is_identity:
+        if raster.crs is None or raster.transform == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):
             raise _unusable("has no coordinate system", path)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._source.close()
+        self._opened.close()
 
     @property
     def version(self) -> str:
         """SHA-256 of the file's bytes."""
-        with Path(self._source.name).open("rb") as file:
+        with self._path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def sites(
-        self,
-        epsg: NDArray[np.int64],
-        x_m: NDArray[np.int64],
-        y_m: NDArray[np.int64],
-        size_m: float,
-    ) -> Iterator[dict[int, float]]:
-        """Yield class to fraction for each site, in order.
+    def sites(self, epsg: Ints, x_m: Ints, y_m: Ints, size_m: float) -> list[dict[int, float]]:
+        """Return class to fraction for each site, in order.
 
         Args:
             epsg: UTM zone of each site, shape (n,).
@@ -134,57 +144,135 @@ class LandCover:
             y_m: Northing of it, shape (n,).
             size_m: Edge of the sites.
         """
-        east, north = site_points(x_m, y_m, size_m)
-        rows = np.full(east.shape, -1, dtype=np.int64)
-        cols = np.full(east.shape, -1, dtype=np.int64)
+        east, north = outline(size_m)
+        rows, cols = self._pixels(epsg, x_m[:, None] + east, y_m[:, None] + north)
+        if self._wraps:
+            cols = _unwrapped(cols, self._raster.width)
+        area_px = np.abs(_shoelace(cols, rows))
+        asked_at_points = ~(area_px >= FEWEST_PX)  # a ring that is nowhere has no area
+        points = iter(
+            self._at_points(
+                epsg[asked_at_points], x_m[asked_at_points], y_m[asked_at_points], size_m
+            )
+        )
+        found: list[dict[int, float]] = [{}] * len(epsg)
+        # Neighbours one after the other: they share blocks of the file.
+        for i in np.lexsort((cols[:, 0], rows[:, 0])):
+            if not asked_at_points[i]:
+                found[i] = class_fractions(*self._inside(rows[i], cols[i], float(area_px[i])))
+        for i in np.flatnonzero(asked_at_points):
+            found[i] = next(points)
+        return found
+
+    def _pixels(self, epsg: Ints, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Return where points of UTM zones lie: rows and columns of pixel edges; inf: nowhere."""
+        rows, cols = np.full(x.shape, np.inf), np.full(x.shape, np.inf)
         for code in np.unique(epsg):
             which = epsg == code
-            x, y = _between(int(code), self._crs.to_wkt()).transform(east[which], north[which])
-            a, b, c, d, e, f = self._to_pixel[:6]
-            col, row = a * x + b * y + c, d * x + e * y + f
-            known = np.isfinite(col) & np.isfinite(row)
-            cols[which] = np.floor(np.where(known, col, -1)).astype(np.int64)
-            rows[which] = np.floor(np.where(known, row, -1)).astype(np.int64)
-        for row, col in zip(rows, cols, strict=True):
-            yield class_fractions(*self._classes_at(row, col))
+            there = _between(int(code), self._wkt).transform(x[which], y[which])
+            (a, b, c), (d, e, f), _ = self._to_pixel
+            cols[which] = a * there[0] + b * there[1] + c
+            rows[which] = d * there[0] + e * there[1] + f
+        return rows, cols
 
-    def _classes_at(
-        self, rows: NDArray[np.int64], cols: NDArray[np.int64]
-    ) -> tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]:
-        """Return the class at each pixel, and whether it is known: not nodata, not outside."""
-        classes = np.zeros(rows.size, dtype=self._source.dtypes[0])
-        known = np.zeros(rows.size, dtype=bool)
-        inside = (rows >= 0) & (rows < self._source.height)
-        inside &= (cols >= 0) & (cols < self._source.width)
-        for part in self._parts(rows, cols, inside):
-            top, left = rows[part].min(), cols[part].min()
-            height, width = int(np.ptp(rows[part])) + 1, int(np.ptp(cols[part])) + 1
-            window = ((top, top + height), (left, left + width))
-            pixels = self._source.read(1, window=window, masked=True)
-            at = (rows[part] - top, cols[part] - left)
-            classes[part] = pixels.data[at]
-            known[part] = ~np.ma.getmaskarray(pixels)[at]
+    def _inside(self, rows: Floats, cols: Floats, area_px: float) -> Classes:
+        """Return the classes of the pixels whose centre lies inside a ring."""
+        step = max(1, math.ceil(math.sqrt(area_px / MOST_PX)))
+        at_rows, at_cols = (_every(step, edge.min(), edge.max()) for edge in (rows, cols))
+        inside = _centres_inside(rows, cols, at_rows, at_cols, step)
+        classes, known = self._grid(
+            at_rows, at_cols % self._raster.width if self._wraps else at_cols
+        )
+        return classes[inside], known[inside]
+
+    def _grid(self, rows: Ints, cols: Ints) -> Classes:
+        """Return the classes at rows times columns of pixels, which may lie outside the raster."""
+        shape = (rows.size, cols.size)
+        classes, known = np.zeros(shape, self._raster.dtype), np.zeros(shape, dtype=bool)
+        down = np.flatnonzero((rows >= 0) & (rows < self._raster.height))
+        right = np.flatnonzero((cols >= 0) & (cols < self._raster.width))
+        # Where a window goes on at the other end of its rows, columns jump back.
+        for part in np.split(right, np.flatnonzero(np.diff(cols[right]) < 0) + 1):
+            for strip in _strips(down, rows, cols[part]):
+                classes[np.ix_(strip, part)], known[np.ix_(strip, part)] = self._read(
+                    rows[strip], cols[part]
+                )
         return classes, known
 
-    def _parts(
-        self, rows: NDArray[np.int64], cols: NDArray[np.int64], inside: NDArray[np.bool_]
-    ) -> Iterator[NDArray[np.intp]]:
-        """Yield the points inside the raster, so that each part lies in a small window."""
-        points = np.flatnonzero(inside)
-        if not points.size:
-            return
-        sides = [points]
-        if np.ptp(cols[points]) > self._source.width / 2:
-            # A site over 180 degrees in a raster of the whole globe: both ends of its rows.
-            east = cols[points] >= self._source.width / 2
-            sides = [points[east], points[~east]]
-        for side in (s for s in sides if s.size):
-            if (np.ptp(rows[side]) + 1) * (np.ptp(cols[side]) + 1) <= _AT_ONCE_PX:
-                yield side
-                continue
-            for strip in range(POINTS_PER_EDGE):
-                if (part := side[side // POINTS_PER_EDGE == strip]).size:
-                    yield part
+    def _read(self, rows: Ints, cols: Ints) -> Classes:
+        """Return the classes at rows times columns, all inside the raster, in rising order."""
+        window = (int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1)
+        at = np.ix_(rows - rows[0], cols - cols[0])
+        classes = self._raster.read((1,), window)[0][at]
+        known = ~self._raster.missing((1,), window)[at]
+        if self._raster.nodata is not None:
+            known &= classes != self._raster.nodata
+        return classes, known
+
+    def _at_points(
+        self, epsg: Ints, x_m: Ints, y_m: Ints, size_m: float
+    ) -> Iterator[dict[int, float]]:
+        """Yield class to fraction of sites that are asked at points."""
+        rows, cols = self._pixels(epsg, *site_points(x_m, y_m, size_m))
+        for row, col in zip(rows, cols, strict=True):
+            somewhere = np.isfinite(row) & np.isfinite(col)
+            at_row, at_col = (
+                np.floor(np.where(somewhere, a, -1)).astype(np.int64) for a in (row, col)
+            )
+            # A coarse pixel answers many points: each is read once.
+            rows_once, row_of = np.unique(at_row, return_inverse=True)
+            cols_once, col_of = np.unique(at_col, return_inverse=True)
+            classes, known = self._grid(rows_once, cols_once)
+            yield class_fractions(classes[row_of, col_of], known[row_of, col_of] & somewhere)
+
+
+def _shoelace(x: Floats, y: Floats) -> Floats:
+    """Return the signed areas of closed rings, shape (n,)."""
+    areas: Floats = (x[:, :-1] * y[:, 1:] - x[:, 1:] * y[:, :-1]).sum(axis=1) / 2
+    return areas
+
+
+def _unwrapped(cols: Floats, width: int) -> Floats:
+    """Return columns of rings that go on past the last column instead of jumping to the first."""
+    jumps = np.ptp(cols, axis=1) > width / 2
+    return np.where(jumps[:, None] & (cols < width / 2), cols + width, cols)
+
+
+def _every(step: int, low: float, high: float) -> Ints:
+    """Return the multiples of `step` from the pixel that holds `low` to that which holds `high`."""
+    first = math.ceil(math.floor(low) / step) * step
+    return np.arange(first, math.floor(high) + 1, step, dtype=np.int64)
+
+
+def _centres_inside(
+    rows: Floats, cols: Floats, at_rows: Ints, at_cols: Ints, step: int
+) -> NDArray[np.bool_]:
+    """Tell which pixels of a grid have their centre inside a ring, shape (rows, columns)."""
+    load_rasterio()
+    from rasterio.features import rasterize
+    from rasterio.transform import Affine
+
+    if not at_rows.size or not at_cols.size:
+        return np.zeros((at_rows.size, at_cols.size), dtype=bool)
+    left, top = (at[0] + 0.5 - step / 2 for at in (at_cols, at_rows))
+    ring = {"type": "Polygon", "coordinates": [np.stack([cols, rows], axis=1).tolist()]}
+    burnt = rasterize(
+        [(ring, 1)],
+        out_shape=(at_rows.size, at_cols.size),
+        transform=Affine(step, 0.0, left, 0.0, step, top),
+        dtype="uint8",
+    )
+    return np.asarray(burnt == 1)
+
+
+def _strips(which: Ints, rows: Ints, cols: Ints) -> Iterator[Ints]:
+    """Yield `which` in parts whose window of full rows is small enough to be read at once."""
+    if not which.size or not cols.size:
+        return
+    wide = int(np.ptp(cols)) + 1
+    tall = max(1, _AT_ONCE_PX // wide)
+    parts = np.flatnonzero(np.diff((rows[which] - rows[which[0]]) // tall)) + 1
+    yield from np.split(which, parts)
 
 
 @cache

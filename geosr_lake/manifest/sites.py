@@ -182,6 +182,20 @@ def _distinct(cells: Cells) -> Cells:
     return cells.take(np.unique(keys, axis=0, return_index=True)[1])
 
 
+def outline(size_m: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the closed ring of a square from its lower-left corner, edges densified.
+
+    Returns:
+        Metres to the east and to the north, of one shape (n,).
+    """
+    steps = max(1, int(np.ceil(size_m / EDGE_STEP_M)))
+    along = np.arange(steps) * (size_m / steps)
+    zero, full = np.zeros(steps), np.full(steps, size_m)
+    x = np.concatenate([along, full, size_m - along, zero, [0.0]])
+    y = np.concatenate([zero, along, full, size_m - along, [0.0]])
+    return x, y
+
+
 def squares(cells: Cells, size_m: float) -> Geometries:
     """Return the squares in lon/lat, edges densified, split where they cross 180 degrees.
 
@@ -194,11 +208,7 @@ def squares(cells: Cells, size_m: float) -> Geometries:
     """
     if not len(cells):
         return np.empty(0, dtype=object)
-    steps = max(1, int(np.ceil(size_m / EDGE_STEP_M)))
-    along = np.arange(steps) * (size_m / steps)
-    zero, full = np.zeros(steps), np.full(steps, size_m)
-    x = np.concatenate([along, full, size_m - along, zero, [0.0]])
-    y = np.concatenate([zero, along, full, size_m - along, [0.0]])
+    x, y = outline(size_m)
     lon, lat = lonlat(cells.epsg, cells.x_m[:, None] + x, cells.y_m[:, None] + y)
     polygons: Geometries = np.asarray(shapely.polygons(np.stack([lon, lat], axis=-1)))
     for i in np.flatnonzero(np.ptp(lon, axis=1) > 180):

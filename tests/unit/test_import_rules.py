@@ -56,7 +56,6 @@ EXCEPTIONS = {
     ("lake.serve", "socket"): "asks whether a port of loopback is free",
     ("lake.locks", "socket"): "a lock names the host of its holder; opens nothing",
     ("lake.bucket", "obstore"): "a lake may lie in a bucket, which its user names",
-    ("manifest.cover", "rasterio.open"): "the land-cover raster is a file that the user names",
 }
 
 OPENERS = {"rasterio.open", "urllib.request.urlopen"}

@@ -20,7 +20,7 @@ def fractions(
     path: Path, x_m: int = WEST_M, y_m: int = SOUTH_M, size_m: float = 600.0, epsg: int = EPSG
 ) -> dict[int, float]:
     with LandCover(path) as layer:
-        return next(layer.sites(np.array([epsg]), np.array([x_m]), np.array([y_m]), size_m))
+        return layer.sites(np.array([epsg]), np.array([x_m]), np.array([y_m]), size_m)[0]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,101 @@ def test_a_site_over_180_degrees_reads_both_ends_of_the_globe(tmp_path: Path) ->
     assert set(found) == {URBAN, 14}
     assert found[14] == pytest.approx(0.5, abs=0.06)
     assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_of_very_many_pixels_some_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same ones whichever site asks: those at multiples of the step in the whole raster."""
+    rng = np.random.default_rng(5)
+    classes = rng.integers(1, 9, size=(90, 90)).astype(np.uint8)
+    path = write_raster(
+        tmp_path / "lc.tif", classes, west=WEST_M - 300, north=SOUTH_M + 900, pixel=20, nodata=0
+    )
+    monkeypatch.setattr(cover, "MOST_PX", 100)  # of 900: every third
+    # The site covers rows 15 to 44 and columns 15 to 44.
+    counted = classes[0:90:3, 0:90:3][5:15, 5:15]
+    assert fractions(path) == {c: float((counted == c).mean()) for c in np.unique(counted)}
+
+
+def test_pixels_that_straddle_the_edge_count_by_their_centre(tmp_path: Path) -> None:
+    classes = np.full((60, 60), FIELD, np.uint8)
+    classes[:, 30:] = URBAN
+    # Centres at 14, 34, ... 594 m from the site's west edge: 30 of them, 15 of either class.
+    path = write_raster(
+        tmp_path / "lc.tif", classes, west=WEST_M - 296, north=SOUTH_M + 900, pixel=20
+    )
+    assert fractions(path) == {FIELD: 0.5, URBAN: 0.5}
+
+
+def by_brute_force(path: Path, x_m: int, y_m: int, size_m: float, epsg: int) -> dict[int, float]:
+    """Every pixel of the raster whose centre, taken to UTM, lies in the square."""
+    from pyproj import Transformer
+
+    with rasterio.open(path) as source:
+        classes, nodata = source.read(1), source.nodata
+        a, b, c, d, e, f = tuple(source.transform)[:6]
+        wkt = source.crs.to_wkt()
+    # One way and its inverse: the other way may take another datum shift, metres apart.
+    back = Transformer.from_crs(epsg, wkt, always_xy=True)
+    x, y = back.transform(
+        [x_m, x_m + size_m, x_m + size_m, x_m], [y_m, y_m, y_m + size_m, y_m + size_m]
+    )
+    col, row = (np.array(x) - c) / a, (np.array(y) - f) / e
+    rows, cols = np.mgrid[
+        int(row.min()) - 3 : int(row.max()) + 3, int(col.min()) - 3 : int(col.max()) + 3
+    ]
+    east, north = back.transform(
+        a * (cols + 0.5) + b * (rows + 0.5) + c,
+        d * (cols + 0.5) + e * (rows + 0.5) + f,
+        direction="INVERSE",
+    )
+    inside = (east >= x_m) & (east < x_m + size_m) & (north >= y_m) & (north < y_m + size_m)
+    known = inside & (rows >= 0) & (rows < classes.shape[0])
+    known &= (cols >= 0) & (cols < classes.shape[1])
+    found = classes[rows[known], cols[known]]
+    found = found[found != nodata] if nodata is not None else found
+    numbers, counts = np.unique(found, return_counts=True)
+    return {int(k): n / int(inside.sum()) for k, n in zip(numbers, counts, strict=True)}
+
+
+WORLDCOVER = "ESA_WorldCover_10m_2021_v200_N00E006"
+
+
+@pytest.mark.parametrize(
+    ("name", "epsg", "inside"),
+    [
+        ("cdl/2021_30m_cdls.tif", 32614, (0.5, 0.5)),
+        ("chesapeake/Baywide_13Class_20132014_E1300000_N1770000.tif", 32618, (0.9, 0.7)),
+        ("drcog/DRCOG_2018_LULC_E3220000_N1710000.tif", 32613, (0.5, 0.5)),
+        ("drcog/DRCOG_2020_LULC_E2880000_N1680000.tif", 32613, (0.5, 0.5)),  # pixels of a foot
+        (f"worldcover/{WORLDCOVER}/{WORLDCOVER}_Map.tif", 32632, (0.2444, 0.1125)),
+    ],
+)
+@pytest.mark.parametrize("where", ["inside", "edge"])
+def test_real_layers_are_counted_as_by_brute_force(
+    real_data: Path,
+    name: str,
+    epsg: int,
+    inside: tuple[float, float],
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pyproj import Transformer
+
+    path = real_data / "labels" / name
+    with rasterio.open(path) as source:
+        west, south, east, north = source.bounds
+        to_utm = Transformer.from_crs(source.crs.to_wkt(), epsg, always_xy=True)
+    along, up = inside if where == "inside" else (0.0, 0.5)
+    x, y = to_utm.transform(west + along * (east - west), south + up * (north - south))
+    monkeypatch.setattr(cover, "MOST_PX", 10_000_000)
+    x_m, y_m = int(x // 600 * 600), int(y // 600 * 600)
+    found = fractions(path, x_m, y_m, epsg=epsg)
+    expected = by_brute_force(path, x_m, y_m, 600.0, epsg)
+    assert found or where == "edge"
+    # A pixel whose centre lies on the edge to a rounding may count or not: one of four million.
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_version_is_that_of_the_bytes(tmp_path: Path) -> None:
