@@ -235,6 +235,29 @@ def outcomes_page() -> str:
     )
 
 
+def queries_page() -> str:
+    """Return the page of the shipped queries: question, command, SQL."""
+    start = (
+        "Each is a file in `catalog/queries`, and runs by its name; values that it asks for are "
+        "given with `--arg`. Copy one and change it: `geosr sql --file mine.sql`."
+    )
+    blocks: list[list[str] | str] = [start]
+    for path in sorted((REPO / "catalog" / "queries").glob("*.sql")):
+        comment, sql = [], []
+        for line in path.read_text().splitlines():
+            (comment if line.startswith("--") and not sql else sql).append(line)
+        said = [line.removeprefix("--").strip() for line in comment]
+        command = next(line for line in said if line.startswith("geosr sql"))
+        question, _, rest = " ".join(line for line in said if line != command).partition("?")
+        blocks += [
+            f"## {question.strip()}?",
+            rest.strip(),
+            ["<!-- run: ask -->", "```sh", command, "```"],
+            ["```sql", *sql, "```"],
+        ]
+    return page("Queries", *blocks)
+
+
 def pages() -> dict[Path, str]:
     """Return the text of every generated file."""
     reference = REPO / "docs" / "reference"
@@ -247,6 +270,7 @@ def pages() -> dict[Path, str]:
         reference / "recipe.md": recipe_page(),
         reference / "commands.md": commands_page(),
         reference / "outcomes.md": outcomes_page(),
+        reference / "queries.md": queries_page(),
         REPO / "schemas" / "recipe.json": json.dumps(schema, indent=2) + "\n",
     }
 

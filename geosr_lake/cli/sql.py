@@ -171,8 +171,8 @@ def sql(
 
     Views: items, scenes, tiles, tile_pairs, pairs, sites, site_cover, candidates, manifest,
     manifests, funnel, draws, shards, samples, runs, commits, slices, file_summaries. Shipped
-    queries: why_dropped, at_cloud_limit, splits. The tables of the lake are never written, with
-    --write neither.
+    queries, by name: why_dropped, splits, at_cloud_limit and more (docs/reference/queries.md). The
+    tables of the lake are never written, with --write neither.
 
     Example: `geosr sql "SELECT sensor, count(*) AS n FROM scenes GROUP BY sensor" --lake my_lake`
 

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
-from geosr_lake.cli.sql import _shipped
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.lake.contracts import contracts
@@ -97,14 +96,6 @@ def test_how_splits_are_filled(built: Any) -> None:
     assert {row["split"]: row["samples"] for row in rows} == {
         split: counts["samples"] for split, counts in built.summary.splits.items()
     }
-
-
-def test_every_shipped_query_is_tested_here_and_says_how_it_is_run() -> None:
-    assert set(_shipped()) == {"why_dropped", "at_cloud_limit", "splits"}
-    for name, path in _shipped().items():
-        text = path.read_text()
-        assert text.startswith("-- ")
-        assert f"geosr sql {name}" in text
 
 
 def test_rows_of_every_type_print(built: Any) -> None:
