@@ -24,6 +24,9 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule("zone_edge", "the site crosses its UTM zone's edge, where sites of two zones overlap"),
+    Rule(
+        "split_edge", "another split's block is nearer than select.buffer_m, or in the site itself"
+    ),
     Rule("zone_mismatch", "a scene's pixels are not known to lie in the site's UTM zone"),
     Rule("lr_gsd", "the LR scene is coarser than select.lr.max_gsd_m, or its pixel size unknown"),
     Rule("hr_gsd", "the HR scene is coarser than select.hr.max_gsd_m, or its pixel size unknown"),

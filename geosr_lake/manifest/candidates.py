@@ -24,7 +24,8 @@ _FOUND = (
 _DESCRIBED = (
     "site_id string, size_m int, epsg int, x_m bigint, y_m bigint, lon double, lat double, "
     "xmin double, ymin double, xmax double, ymax double, footprint_wkb binary, "
-    "zone_edge boolean, stratum string, cover array<struct<class:int,frac:double>>"
+    "zone_edge boolean, split_edge boolean, block string, split string, stratum string, "
+    "cover array<struct<class:int,frac:double>>"
 )
 _SITES_AT_ONCE = 500
 """Sites whose land cover is asked at once: at 400 points each, 3 MB of coordinates."""
@@ -103,7 +104,7 @@ def described_sites(
 
     The raster is opened where the rows are: on a cluster every worker must see it at its path.
     """
-    path, size_m, urban = str(land_cover), task.site_size_m, rule.urban
+    path, size_m = str(land_cover), task.site_size_m
 
     def describe(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from geosr_lake.manifest.cover import LandCover
@@ -112,7 +113,7 @@ def described_sites(
         with LandCover(Path(path)) as layer:
             for batch in batches:
                 for start in range(0, batch.num_rows, _SITES_AT_ONCE):
-                    yield described(batch.slice(start, _SITES_AT_ONCE), size_m, layer, urban)
+                    yield described(batch.slice(start, _SITES_AT_ONCE), size_m, layer, rule)
 
     drawn = found.where("drawn").select("site_id", "epsg", "x_m", "y_m")
     return drawn.dropDuplicates(["site_id"]).mapInArrow(describe, _DESCRIBED)
@@ -132,7 +133,7 @@ def judged(
     from pyspark.sql import functions as f
 
     ground = ("epsg", "x_m", "y_m", "size_m", "lon", "lat")
-    site = sites.select("site_id", *ground, "zone_edge", "stratum")
+    site = sites.select("site_id", *ground, "zone_edge", "split_edge", "block", "split", "stratum")
     parts = ", ".join((f"'{SUBSET}'", "site_id", "lr_scene_id", "hr_scene_id"))
     frame = (
         found.select(*TILES, "site_id", f.explode("hits").alias("fp_index"))
@@ -170,6 +171,7 @@ def scene_conditions(task: Task, rule: SelectRule) -> dict[str, str]:
     zones = [s for s in _SIDES if getattr(task, f"{s}_sensor") != "modis"]
     conditions = {
         "zone_edge": "zone_edge",
+        "split_edge": "split_edge",
         "zone_mismatch": " OR ".join(f"NOT ({s}_zone <=> epsg)" for s in zones),
     }
     for side in _SIDES:

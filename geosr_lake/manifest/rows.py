@@ -1,15 +1,25 @@
 """What runs in Spark's Python workers: Arrow rows in, Arrow rows out, no Spark."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
 from geosr_lake.ids import site_id
+from geosr_lake.manifest.blocks import block_of, blocks_within
 from geosr_lake.manifest.cover import LandCover, stratum
-from geosr_lake.manifest.select import draw_key
-from geosr_lake.manifest.sites import Cells, crosses_zone_edge, lonlat, squares, whole_cells
-from geosr_lake.recipe import UrbanRule
+from geosr_lake.manifest.select import draw_key, split_of
+from geosr_lake.manifest.sites import (
+    Cells,
+    crosses_zone_edge,
+    extents,
+    lonlat,
+    squares,
+    whole_cells,
+)
+from geosr_lake.recipe import SelectRule, Split
 from geosr_lake.sensors.tasks import Task
 
 FOUND = pa.schema(
@@ -36,11 +46,16 @@ DESCRIBED = pa.schema(
         *((name, pa.float64()) for name in ("lon", "lat", "xmin", "ymin", "xmax", "ymax")),
         ("footprint_wkb", pa.binary()),
         ("zone_edge", pa.bool_()),
+        ("split_edge", pa.bool_()),
+        ("block", pa.string()),
+        ("split", pa.string()),
         ("stratum", pa.string()),
         ("cover", pa.list_(pa.struct([("class", pa.int32()), ("frac", pa.float64())]))),
     ]
 )
-"""A site with its geometry (columns as `sites` has them), its land cover and its stratum."""
+"""A site with its geometry (columns as `sites` has them), block and split, land cover and stratum.
+
+`split` is null where splits are not by blocks."""
 
 
 def _distinct(names: list[str]) -> tuple[list[str], NDArray[np.int64]]:
@@ -100,16 +115,36 @@ def found_in_tile_pair(
     )
 
 
+class _Place(NamedTuple):
+    block: str
+    split: Split | None
+    edge: bool
+
+
+def _place(lon: float, lat: float, extent: list[float], rule: SelectRule) -> _Place:
+    """Return block and split of a site, and whether another split is nearer than the buffer."""
+    block = block_of(lon, lat, rule.block_deg)
+    if rule.split.mode == "paper":
+        return _Place(block, None, False)
+    split = split_of(block, rule.split, rule.seed)
+    if rule.buffer_m is None:
+        return _Place(block, split, False)
+    west, south, east, north = extent
+    near = blocks_within((west, south, east, north), rule.buffer_m, rule.block_deg)
+    others = {split_of(name, rule.split, rule.seed) for name in near - {block}}
+    return _Place(block, split, not others <= {split})
+
+
 def described(
-    batch: pa.RecordBatch, size_m: float, layer: LandCover, urban: UrbanRule
+    batch: pa.RecordBatch, size_m: float, layer: LandCover, rule: SelectRule
 ) -> pa.RecordBatch:
-    """Return the geometry, land cover and stratum of sites.
+    """Return the geometry, block, split, land cover and stratum of sites.
 
     Args:
         batch: `site_id`, `epsg`, `x_m`, `y_m` of n sites.
         size_m: Their edge.
         layer: The land-cover raster.
-        urban: Which classes make a site urban.
+        rule: Which classes make a site urban, and how blocks are cut and split.
 
     Returns:
         n rows of `DESCRIBED`, in order.
@@ -118,7 +153,11 @@ def described(
     lon, lat = lonlat(epsg, x_m + size_m / 2, y_m + size_m / 2)
     cells = Cells(epsg, x_m, y_m, lon, lat)
     ground = squares(cells, size_m)
-    covers = list(layer.sites(epsg, x_m, y_m, size_m))
+    covers = layer.sites(epsg, x_m, y_m, size_m)
+    places = [
+        _place(float(x), float(y), extent, rule)
+        for x, y, extent in zip(lon, lat, extents(cells, size_m).tolist(), strict=True)
+    ]
     shares = [[{"class": c, "frac": v} for c, v in sorted(cover.items())] for cover in covers]
     return pa.record_batch(
         [
@@ -132,7 +171,10 @@ def described(
             *shapely.bounds(ground).T,
             pa.array(shapely.to_wkb(ground, byte_order=1), pa.binary()),
             crosses_zone_edge(cells, size_m),
-            pa.array([stratum(cover, urban) for cover in covers], pa.string()),
+            pa.array([one.edge for one in places], pa.bool_()),
+            pa.array([one.block for one in places], pa.string()),
+            pa.array([one.split for one in places], pa.string()),
+            pa.array([stratum(cover, rule.urban) for cover in covers], pa.string()),
             pa.array(shares, DESCRIBED.field("cover").type),
         ],
         schema=DESCRIBED,

@@ -120,7 +120,8 @@ def buffer_m_of(lake: Lake, manifest_id: str) -> float:
     """Return the least distance between splits that a manifest's recipe asks for, metres."""
     rows = lake.arrow("manifests", columns=["recipe"], filters=[("manifest_id", "=", manifest_id)])
     found = [parse_canonical(text) for text in rows["recipe"].to_pylist()]
-    return max((float(getattr(r.select, "buffer_m", 0.0)) for r in found), default=0.0)
+    asked = [r.select.buffer_m for r in found if r.select is not None]
+    return max((metres for metres in asked if metres is not None), default=0.0)
 
 
 def of_file(path: Path) -> Samples:

@@ -2,11 +2,11 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from geosr_lake.ids import SQL_DIGEST, digest
-from geosr_lake.recipe import Quotas, SelectRule, Split, SplitShares
+from geosr_lake.recipe import Quotas, SelectRule, Split, SplitRule
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SUBSET = "sr"
@@ -17,6 +17,7 @@ _COPIED = (
     "sample_id",
     "role",
     "stratum",
+    "block",
     "site_id",
     "epsg",
     "x_m",
@@ -54,59 +55,30 @@ def room(quotas: Quotas, reserve_frac: float) -> dict[str, tuple[int, int]]:
     return {name: (n, math.ceil(n * reserve_frac - 1e-9)) for name, n in asked.items()}
 
 
-def block_of(lon: float, lat: float, block_deg: float) -> str:
-    """Return the spatial block of a point: column and row of a lon/lat grid from (0, 0).
+def split_of(block: str, shares: SplitRule, seed: int) -> Split:
+    """Return the split of a spatial block: where a hash of seed and block falls among the shares.
 
-    Args:
-        lon: Degrees east; 180 counts as -180.
-        lat: Degrees north.
-        block_deg: Edge of a block, degrees.
+    It depends on nothing else: the same ground is in the same split of every manifest of a seed.
     """
-    wrapped = lon - 360.0 if lon >= 180.0 else lon
-    return f"{math.floor(wrapped / block_deg)}_{math.floor(lat / block_deg)}"
+    part = int(digest(("split", seed, block))[:13], 16) / 16**13
+    if part < shares.train:
+        return "train"
+    return "val" if part < shares.train + shares.val else "test"
 
 
-def split_counts(n_blocks: int, shares: SplitShares) -> dict[Split, int]:
-    """Return how many of `n_blocks` go to each split.
+def splits_by_order(samples: Sequence[str], shares: SplitRule, seed: int) -> dict[str, Split]:
+    """Return the split of every sample by its place in an order that knows no place on earth.
 
-    Each split with a share above 0 gets at least one while there are blocks (the greatest share
-    first), then each block goes where most is missing.
+    The way of the official release: the last fifth of its records is for tests, and the last
+    tenth of the rest for validation. Its order is not known; ours is that of a hash.
     """
-    wanted: dict[Split, float] = {name: getattr(shares, name) for name in SPLITS}
-    counts: dict[Split, int] = dict.fromkeys(SPLITS, 0)
-    by_share = sorted((name for name in SPLITS if wanted[name] > 0), key=lambda s: -wanted[s])
-    for name in by_share[:n_blocks]:
-        counts[name] = 1
-    for _ in range(n_blocks - sum(counts.values())):
-        most = max(by_share, key=lambda name: wanted[name] * n_blocks - counts[name])
-        counts[most] += 1
-    return counts
-
-
-def assign_splits(
-    sample_blocks: Collection[str], other_blocks: Collection[str], shares: SplitShares, seed: int
-) -> dict[str, Split]:
-    """Return the split of every block.
-
-    The blocks that hold samples are put in the order of a hash of seed and block and cut by the
-    shares; so with three such blocks or more every split holds samples. A block that holds
-    reserves only joins the block before it in that order.
-    """
-    with_samples = set(sample_blocks)
-    order = sorted(
-        with_samples | set(other_blocks), key=lambda block: digest(("split", seed, block))
-    )
-    counts = split_counts(len(with_samples), shares)
-    splits = [name for name in SPLITS for _ in range(counts[name])]
-    assigned: dict[str, Split] = {}
-    position = 0
-    for block in order:
-        if block in with_samples:
-            assigned[block] = splits[position]
-            position += 1
-        else:
-            assigned[block] = splits[max(position - 1, 0)] if splits else "train"
-    return assigned
+    order = sorted(samples, key=lambda sample: digest(("record", seed, sample)))
+    n_test = round(len(order) * shares.test)
+    n_val = round(len(order) * shares.val)
+    n_train = len(order) - n_test - n_val
+    ends: list[tuple[Split, int]] = [("train", n_train), ("val", n_val), ("test", n_test)]
+    names = (split for split, n in ends for _ in range(n))
+    return dict(zip(order, names, strict=True))
 
 
 def mixed_order(strata: Mapping[_Key, str], keys: Mapping[_Key, str]) -> list[_Key]:
@@ -129,21 +101,16 @@ def manifest_rows(chosen: list[dict[str, Any]], rule: SelectRule) -> list[dict[s
     """Return the manifest's rows, without its id, from the chosen candidates.
 
     Args:
-        chosen: Candidates with `role`, `stratum`, `lon`, `lat` and the columns of `_COPIED`.
-        rule: Gives seed, blocks and shares.
+        chosen: Candidates with `role`, `split` and the columns of `_COPIED`.
+        rule: Gives seed and shares, and whether splits are by block or by order.
 
     Returns:
         Rows in order of `sample_id`.
     """
-    blocks = {c["sample_id"]: block_of(c["lon"], c["lat"], rule.block_deg) for c in chosen}
-    by_role = {
-        role: {blocks[c["sample_id"]] for c in chosen if c["role"] == role}
-        for role in ("sample", "reserve")
-    }
-    splits = assign_splits(by_role["sample"], by_role["reserve"], rule.split, rule.seed)
+    splits = _splits(chosen, rule)
     groups: dict[tuple[str, str], dict[str, str]] = {}
     for c in chosen:
-        group = groups.setdefault((c["role"], splits[blocks[c["sample_id"]]]), {})
+        group = groups.setdefault((c["role"], splits[c["sample_id"]]), {})
         group[c["sample_id"]] = c["stratum"]
     ranks = {
         sample: rank
@@ -157,12 +124,21 @@ def manifest_rows(chosen: list[dict[str, Any]], rule: SelectRule) -> list[dict[s
         | {
             "subset": SUBSET,
             "rank": ranks[c["sample_id"]],
-            "block": blocks[c["sample_id"]],
-            "split": splits[blocks[c["sample_id"]]],
+            "split": splits[c["sample_id"]],
         }
         for c in chosen
     ]
     return sorted(rows, key=lambda row: str(row["sample_id"]))
+
+
+def _splits(chosen: list[dict[str, Any]], rule: SelectRule) -> dict[str, Split]:
+    if rule.split.mode == "blocks":
+        return {c["sample_id"]: c["split"] for c in chosen}
+    splits: dict[str, Split] = {}
+    for role in ("sample", "reserve"):
+        names = [c["sample_id"] for c in chosen if c["role"] == role]
+        splits |= splits_by_order(names, rule.split, rule.seed)
+    return splits
 
 
 def content_hash(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:

@@ -234,6 +234,18 @@ def crosses_zone_edge(cells: Cells, size_m: float) -> NDArray[np.bool_]:
     return np.asarray((away > 3.0).any(axis=1))
 
 
+def extents(cells: Cells, size_m: float) -> NDArray[np.float64]:
+    """Return west, south, east and north of the squares, degrees, shape (n, 4).
+
+    Longitudes go on past 180 degrees: west is never greater than east.
+    """
+    x, y = outline(size_m)
+    lon, lat = lonlat(cells.epsg, cells.x_m[:, None] + x, cells.y_m[:, None] + y)
+    away = np.mod(lon - cells.lon[:, None] + 180.0, 360.0) - 180.0
+    west, east = (cells.lon + edge for edge in (away.min(axis=1), away.max(axis=1)))
+    return np.stack([west, lat.min(axis=1), east, lat.max(axis=1)], axis=1)
+
+
 def whole_cells(
     task: Task, lr: Geometries, hr: Geometries, pairs: NDArray[np.int64]
 ) -> tuple[Cells, NDArray[np.bool_]]:

@@ -16,7 +16,7 @@ from geosr_lake.recipe.model import (
     Sensor,
     SideLimits,
     Split,
-    SplitShares,
+    SplitRule,
     TaskName,
     UrbanRule,
 )
@@ -39,7 +39,7 @@ __all__ = [
     "Sensor",
     "SideLimits",
     "Split",
-    "SplitShares",
+    "SplitRule",
     "TaskName",
     "UrbanRule",
     "flat",

@@ -129,12 +129,18 @@ class Quotas(_Section):
     non_urban: int = Field(ge=0, description="Samples at all other sites")
 
 
-class SplitShares(_Section):
-    """Shares of the spatial blocks that go to each split; they must add up to 1."""
+class SplitRule(_Section):
+    """How samples are split; the shares must add up to 1."""
 
-    train: Fraction = Field(default=0.72, description="Share of blocks to learn from")
-    val: Fraction = Field(default=0.08, description="Share of blocks to choose by")
-    test: Fraction = Field(default=0.20, description="Share of blocks to report on")
+    mode: Literal["blocks", "paper"] = Field(
+        default="blocks",
+        description="blocks: whole spatial blocks go to a split; paper: single samples, by order, "
+        "as in the official release, so that neighbours can be in two splits",
+    )
+
+    train: Fraction = Field(default=0.72, description="Share to learn from")
+    val: Fraction = Field(default=0.08, description="Share to choose by")
+    test: Fraction = Field(default=0.20, description="Share to report on")
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -156,7 +162,13 @@ class SelectRule(_Section):
         default=0.1, description="Reserves for each sample that is asked for"
     )
     block_deg: float = Field(gt=0, le=30, description="Edge of a spatial block in degrees")
-    split: SplitShares = SplitShares()
+    buffer_m: float | None = Field(
+        default=None,
+        ge=0,
+        description="Least distance between sites of two splits, metres; with blocks only; null: "
+        "sites of two splits share no ground, but they may touch",
+    )
+    split: SplitRule = SplitRule()
 
 
 class CubeRule(_Section):

@@ -1,6 +1,8 @@
 """What Spark's Python workers do with Arrow rows, without Spark."""
 
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,8 @@ from manifest_world import SOUTH_M, URBAN, WEST_M, lonlat_box, town_and_fields
 from geosr_lake.ids import digest, site_id
 from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.rows import DESCRIBED, FOUND, described, found_in_tile_pair
-from geosr_lake.recipe import UrbanRule
+from geosr_lake.manifest.select import split_of
+from geosr_lake.recipe import Quotas, SelectRule, SplitRule, UrbanRule
 from geosr_lake.sensors.tasks import S2_NAIP
 
 FULL = lonlat_box(WEST_M - 50, SOUTH_M - 50, WEST_M + 2_450, SOUTH_M + 1_850)
@@ -72,9 +75,62 @@ def test_no_pairs_or_no_overlap_no_sites() -> None:
     assert found.schema == FOUND
 
 
+def select_rule(**keys: Any) -> SelectRule:
+    return SelectRule(
+        **{
+            "sites_per_tile_pair": 4,
+            "urban": UrbanRule(layer="made", classes=(URBAN,), min_frac=0.25),
+            "quotas": Quotas(urban=1, non_urban=1),
+            "block_deg": 0.02,
+        }
+        | keys
+    )
+
+
+def line_of_sites(tmp_path: Path, rule: SelectRule, n: int = 40) -> list[dict[str, Any]]:
+    """Sites of one row of the grid, described: 600 m each, eastwards."""
+    x_m = [WEST_M + 600 * i for i in range(n)]
+    batch = pa.record_batch(
+        {
+            "site_id": [site_id(600, 32613, x, SOUTH_M) for x in x_m],
+            "epsg": pa.array([32613] * n, pa.int32()),
+            "x_m": x_m,
+            "y_m": [SOUTH_M] * n,
+        }
+    )
+    with LandCover(town_and_fields(tmp_path / "lc.tif")) as layer:
+        found: list[dict[str, Any]] = described(batch, 600.0, layer, rule).to_pylist()
+    return found
+
+
+def test_sites_near_another_split_are_marked(tmp_path: Path) -> None:
+    """Blocks are 1,711 m wide here: along a line of sites each is held against all the others."""
+    for buffer_m in (0.0, 500.0, 1_000.0):
+        rule = select_rule(buffer_m=buffer_m)
+        rows = line_of_sites(tmp_path, rule)
+        assert {row["split"] for row in rows} == {"train", "val", "test"}
+        assert any(row["split_edge"] for row in rows)
+        kept = [row for row in rows if not row["split_edge"]]
+        assert kept
+        for a, b in combinations(kept, 2):
+            if a["split"] != b["split"]:
+                assert abs(a["x_m"] - b["x_m"]) - 600 >= buffer_m
+        for row in rows:
+            assert row["split"] == split_of(row["block"], rule.split, rule.seed)
+
+
+def test_without_a_buffer_and_by_order_nothing_is_marked(tmp_path: Path) -> None:
+    assert not any(row["split_edge"] for row in line_of_sites(tmp_path, select_rule()))
+    paper = select_rule(buffer_m=9_000.0, split=SplitRule(mode="paper"))
+    rows = line_of_sites(tmp_path, paper)
+    assert not any(row["split_edge"] for row in rows)
+    assert {row["split"] for row in rows} == {None}
+    assert len({row["block"] for row in rows}) > 1
+
+
 def test_a_site_is_described(tmp_path: Path) -> None:
     path = town_and_fields(tmp_path / "lc.tif")
-    urban = UrbanRule(layer="made", classes=(URBAN,), min_frac=0.25)
+    rule = select_rule()
     edge_m = WEST_M - 6_000 + 160 * 60  # where the town ends
     x_m = [edge_m - 600, edge_m - 60, edge_m]
     batch = pa.record_batch(
@@ -86,7 +142,7 @@ def test_a_site_is_described(tmp_path: Path) -> None:
         }
     )
     with LandCover(path) as layer:
-        found = described(batch, 600.0, layer, urban)
+        found = described(batch, 600.0, layer, rule)
     assert found.schema == DESCRIBED
     rows = found.to_pylist()
     assert [row["stratum"] for row in rows] == ["urban", "non_urban", "non_urban"]

@@ -1,6 +1,8 @@
 """Blocks, splits, ranks and hashes of a manifest."""
 
 import hashlib
+import math
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -11,95 +13,63 @@ from hypothesis import strategies as st
 from geosr_lake.ids import digest
 from geosr_lake.manifest.select import (
     SPLITS,
-    assign_splits,
-    block_of,
     content_hash,
     draw_key,
     manifest_id,
     manifest_rows,
     mixed_order,
     room,
-    split_counts,
+    split_of,
+    splits_by_order,
 )
 from geosr_lake.manifest.summary import by_split, by_stratum, funnel
-from geosr_lake.recipe import Quotas, SelectRule, SplitShares, UrbanRule
+from geosr_lake.recipe import Quotas, SelectRule, SplitRule, UrbanRule
 from geosr_lake.verdicts import RULE_NAMES
 
-SHARES = SplitShares()
+SHARES = SplitRule()
 
 
-def shares() -> st.SearchStrategy[SplitShares]:
+def shares() -> st.SearchStrategy[SplitRule]:
     cuts = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted)
     return cuts.map(
-        lambda c: SplitShares(train=c[0] / 100, val=(c[1] - c[0]) / 100, test=(100 - c[1]) / 100)
+        lambda c: SplitRule(train=c[0] / 100, val=(c[1] - c[0]) / 100, test=(100 - c[1]) / 100)
     )
+
+
+@given(st.text("ab_019", min_size=1, max_size=6), shares(), st.integers(0, 9))
+def test_the_split_of_a_block_follows_the_shares(block: str, cut: SplitRule, seed: int) -> None:
+    split = split_of(block, cut, seed)
+    assert getattr(cut, split) > 0
+    part = int(digest(("split", seed, block)), 16) / 16**24
+    below = {"train": 0.0, "val": cut.train, "test": cut.train + cut.val}[split]
+    assert below - 1e-9 <= part <= below + getattr(cut, split) + 1e-9
+
+
+def test_many_blocks_get_their_shares_and_another_seed_other_splits() -> None:
+    blocks = [f"{i}_{j}" for i in range(60) for j in range(50)]
+    for seed in (0, 1):
+        counts = Counter(split_of(block, SHARES, seed) for block in blocks)
+        for split in SPLITS:
+            share = getattr(SHARES, split)
+            # Four standard errors of a share of 3,000.
+            error = 4 * math.sqrt(share * (1 - share) / len(blocks))
+            assert counts[split] / len(blocks) == pytest.approx(share, abs=error)
+    moved = sum(split_of(b, SHARES, 0) != split_of(b, SHARES, 1) for b in blocks)
+    assert moved > len(blocks) / 4
 
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    [
-        (0, (0, 0, 0)),
-        (1, (1, 0, 0)),
-        (2, (1, 0, 1)),
-        (3, (1, 1, 1)),
-        (4, (2, 1, 1)),
-        (10, (7, 1, 2)),
-        (25, (18, 2, 5)),
-        (1000, (720, 80, 200)),
-    ],
+    [(0, (0, 0, 0)), (1, (1, 0, 0)), (1065, (767, 85, 213)), (2000, (1440, 160, 400))],
 )
-def test_counts_of_blocks(n: int, expected: tuple[int, int, int]) -> None:
-    assert tuple(split_counts(n, SHARES)[split] for split in SPLITS) == expected
-
-
-@given(n=st.integers(0, 400), cut=shares())
-def test_counts_add_up_and_follow_the_shares(n: int, cut: SplitShares) -> None:
-    counts = split_counts(n, cut)
-    assert sum(counts.values()) == n
-    positive = [split for split in SPLITS if getattr(cut, split) > 0]
-    for split in SPLITS:
-        share = getattr(cut, split)
-        assert (counts[split] == 0) if share == 0 else (counts[split] >= (n >= len(positive)))
-        assert abs(counts[split] - share * n) < 3
-
-
-BLOCKS = st.sets(st.text("ab_019", min_size=1, max_size=4), max_size=30)
-
-
-@given(samples=BLOCKS, others=BLOCKS, cut=shares(), seed=st.integers(0, 9))
-def test_every_block_has_one_split(
-    samples: set[str], others: set[str], cut: SplitShares, seed: int
+def test_by_order_the_counts_are_those_of_the_official_release(
+    n: int, expected: tuple[int, int, int]
 ) -> None:
-    assigned = assign_splits(samples, others, cut, seed)
-    assert assigned.keys() == samples | others
-    got = {split: sum(assigned[b] == split for b in samples) for split in SPLITS}
-    assert got == split_counts(len(samples), cut)
-    again = assign_splits(sorted(samples), sorted(others, reverse=True), cut, seed)
-    assert again == assigned
-
-
-def test_three_blocks_fill_three_splits_whatever_the_seed() -> None:
-    seen = set()
-    for seed in range(20):
-        assigned = assign_splits({"a", "b", "c"}, set(), SHARES, seed)
-        assert sorted(assigned.values()) == ["test", "train", "val"]
-        seen.add(tuple(sorted(assigned.items())))
-    assert len(seen) > 1
-
-
-@pytest.mark.parametrize(
-    ("lon", "lat", "deg", "block"),
-    [
-        (-105.1, 40.1, 0.25, "-421_160"),
-        (0.0, 0.0, 1.0, "0_0"),
-        (-0.0001, -0.0001, 1.0, "-1_-1"),
-        (180.0, 10.0, 1.0, "-180_10"),
-        (-180.0, 10.0, 1.0, "-180_10"),
-        (179.999, 10.0, 1.0, "179_10"),
-    ],
-)
-def test_blocks(lon: float, lat: float, deg: float, block: str) -> None:
-    assert block_of(lon, lat, deg) == block
+    names = [f"smp-{i}" for i in range(n)]
+    splits = splits_by_order(names, SHARES, 3)
+    assert splits.keys() == set(names)
+    assert tuple(list(splits.values()).count(split) for split in SPLITS) == expected
+    assert splits_by_order(names[::-1], SHARES, 3) == splits
 
 
 def test_room_rounds_reserves_up_but_not_for_binary_fractions() -> None:
@@ -140,8 +110,9 @@ def candidate(i: int, role: str = "sample", stratum: str = "urban") -> dict[str,
         "lr_scene_id": "scn-0",
         "hr_scene_id": "scn-1",
         "gap_s": -1.5 * i,
-        "lon": -105.0 + 0.1 * (i % 9),
-        "lat": 40.0 + 0.1 * (i % 5),
+        "lon": -105.0,
+        "block": f"{i % 9}_{i % 5}",
+        "split": SPLITS[(i % 9) % 3],
         "place": 1,
     }
 
@@ -185,8 +156,18 @@ def test_rows_do_not_depend_on_the_order_of_the_chosen_but_on_the_seed() -> None
 
 def test_no_chosen_no_rows() -> None:
     assert manifest_rows([], rule()) == []
-    only_reserves = manifest_rows([candidate(1, role="reserve")], rule())
-    assert [row["split"] for row in only_reserves] == ["train"]
+    assert len(manifest_rows([candidate(1, role="reserve")], rule())) == 1
+
+
+def test_in_the_papers_mode_a_block_can_lie_in_several_splits() -> None:
+    by_order = rule().model_copy(update={"split": SplitRule(mode="paper")})
+    rows = manifest_rows([c | {"split": None} for c in chosen()], by_order)
+    counts = Counter(row["split"] for row in rows if row["role"] == "sample")
+    assert counts == {"train": 43, "val": 5, "test": 12}
+    blocks: dict[str, set[str]] = {}
+    for row in rows:
+        blocks.setdefault(row["block"], set()).add(row["split"])
+    assert any(len(splits) > 1 for splits in blocks.values())
 
 
 def test_the_hash_covers_values_not_order() -> None:
