@@ -18,7 +18,7 @@ from geosr_lake.manifest.candidates import (
 )
 from geosr_lake.manifest.select import manifest_rows, room
 from geosr_lake.manifest.summary import funnel
-from geosr_lake.recipe import Quotas, SelectRule, SideLimits, UrbanRule
+from geosr_lake.recipe import Quotas, SelectRule, SideLimits, SplitRule, UrbanRule
 from geosr_lake.sensors.grid import wgs84_utm
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP
 from geosr_lake.verdicts import RULE_NAMES
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.spark
 FOUND = "lr_tile string, hr_tile string, site_id string, hits array<int>"
 SITES = (
     "site_id string, epsg int, x_m bigint, y_m bigint, size_m int, lon double, lat double, "
-    "zone_edge boolean, stratum string"
+    "zone_edge boolean, split_edge boolean, block string, split string, stratum string"
 )
 SERVED = (
     "lr_tile string, hr_tile string, fp_index int, pair_id string, lr_scene_id string, "
@@ -55,7 +55,8 @@ RULES = st.builds(
     urban=st.just(UrbanRule(layer="made", classes=(1,), min_frac=0.5)),
     quotas=st.builds(Quotas, urban=st.integers(0, 4), non_urban=st.integers(0, 4)),
     reserve_frac=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
-    block_deg=st.sampled_from([0.1, 1.0]),
+    block_deg=st.just(0.25),
+    split=st.builds(SplitRule, mode=st.sampled_from(["blocks", "blocks", "paper"])),
 )
 
 
@@ -72,6 +73,9 @@ def worlds(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
             "lon": -105 + 0.07 * i,
             "lat": 40.0,
             "zone_edge": draw(st.sampled_from([False, False, False, True])),
+            "split_edge": draw(st.sampled_from([False, False, False, True])),
+            "block": f"{i // 3}_160",
+            "split": ("train", "val", "test", "train")[i // 3],
             "stratum": draw(st.sampled_from(["urban", "non_urban", "non_urban", None])),
         }
         for i in range(draw(st.integers(0, 12)))
@@ -146,6 +150,8 @@ def first_rule(site: dict[str, Any], pair: dict[str, Any], rule: SelectRule) -> 
     """The first rule that drops a candidate for what it is."""
     if site["zone_edge"]:
         return "zone_edge"
+    if site["split_edge"]:
+        return "split_edge"
     if not pair["lr_zone"] == pair["hr_zone"] == site["epsg"]:
         return "zone_mismatch"
     sides = {"lr": rule.lr, "hr": rule.hr}
@@ -220,13 +226,9 @@ def test_verdicts_quotas_and_splits(
         assert got[stratum, "sample"] <= samples
         assert got[stratum, "reserve"] <= reserves
         assert got[stratum, "reserve"] == 0 or got[stratum, "sample"] == samples
-    splits: dict[str, set[str]] = {}
-    for row in rows:
-        splits.setdefault(row["block"], set()).add(row["split"])
-    assert all(len(names) == 1 for names in splits.values())
-    with_samples = {row["block"] for row in rows if row["role"] == "sample"}
-    held = {row["split"] for row in rows if row["role"] == "sample"}
-    assert len(held) == min(3, len(with_samples))
+    if rule.split.mode == "blocks":
+        sites = {site["site_id"]: site for site in world["sites"]}
+        assert all(row["split"] == sites[row["site_id"]]["split"] for row in rows)
     assert judge(spark, world, rule, partitions=3) == (verdicts, rows)
 
 
