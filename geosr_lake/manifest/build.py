@@ -1,40 +1,46 @@
 """The manifest stage: from a rule's pairs to a manifest that is committed."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from geosr_lake.errors import IncompleteError
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geosr_lake import ids, verdicts
 from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
-from geosr_lake.manifest import candidates as steps
+from geosr_lake.manifest.choose import KEPT, RESERVE, Choice, choose
 from geosr_lake.manifest.cover import LandCover
-from geosr_lake.manifest.select import content_hash, manifest_id, manifest_rows, room
+from geosr_lake.manifest.inputs import Pairs, Scenes, read
+from geosr_lake.manifest.judge import Ints, sample_ids
+from geosr_lake.manifest.select import (
+    SUBSET,
+    content_hash,
+    manifest_id,
+    manifest_rows,
+    room,
+)
 from geosr_lake.manifest.summary import ManifestSummary, by_split, by_stratum, funnel
 from geosr_lake.manifest.write import Draft, write
 from geosr_lake.recipe import Recipe
 from geosr_lake.sensors.tasks import TASKS
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
 
 def build(
     lake: Lake, recipe: Recipe, land_cover: Path, *, progress: Progress | None = None
 ) -> ManifestSummary:
-    """Choose the samples of a recipe among the sites inside its pairs' overlaps, and commit them.
+    """Choose the samples of a recipe among the sites that its pairs show, and commit them.
 
-    The same recipe, seed and tables give the same manifest, whatever Spark's partitions; if the
+    The same recipe, seed and tables give the same manifest, however the tables' rows lie; if the
     lake holds it already, nothing is written but the row of `runs`.
 
     Args:
         lake: Holds the pairs of `recipe.pairs`.
         recipe: With `task` and `select`.
-        land_cover: Raster of one band of class numbers, the layer that `select.urban` names. On
-            a cluster every worker must see it at this path.
+        land_cover: Raster of one band of class numbers, the layer that `select.urban` names.
         progress: Told about each step.
 
     Raises:
@@ -44,44 +50,30 @@ def build(
     """
     task_name, rule = recipe.selection
     task, told = TASKS[task_name], progress or Silent()
-    land_cover = land_cover.absolute()
-    with LandCover(land_cover) as layer:
+    with (
+        LandCover(land_cover.absolute()) as layer,
+        lake.stage("manifest", "build") as run,
+    ):
         layer_version = layer.version
-    with lake.stage("manifest", "build") as run, _kept() as keep:
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         run.detail = {"recipe": recipe.name, "pairs_rule": recipe.pairs.rule_id}
         told.start("Reading pairs and scenes")
-        served = keep(_served(lake, recipe))
-        footprints = lake.df("scenes").select("footprint_id", "footprint_wkb")
-        told.start("Finding sites inside the overlaps")
-        found = keep(
-            steps.found_sites(served, footprints.dropDuplicates(["footprint_id"]), task, rule)
-        )
-        draws = keep(_draws(served, found))
-        tile_pairs, sites_found = _totals(draws)
-        told.start("Reading land cover")
-        sites = keep(steps.described_sites(found, task, land_cover, rule))
-        sites_drawn = sites.count()
-        told.start("Judging candidates")
-        candidates = keep(steps.judged(found, sites, served, task, rule))
-        asked = room(rule.quotas, rule.reserve_frac)
-        rows = manifest_rows(_collect(steps.chosen(candidates, rule, asked)), rule)
-        roles = lake.spark.createDataFrame(
-            [(row["sample_id"], row["role"]) for row in rows], "sample_id string, role string"
-        )
-        verdicts = keep(steps.with_verdicts(candidates, roles))
-        counts = {r["verdict"]: r["n"] for r in _collect(verdicts.groupBy("verdict").agg(_count()))}
+        pairs = read(lake, recipe)
+        choice = choose(pairs, task, rule, layer, told)
+        rows = manifest_rows(_chosen(pairs, choice, recipe), rule)
+        counts = _verdicts(choice)
         rows_hash = content_hash(rows, _hashed_columns())
+        name = manifest_id(task.name, rule.rule_id, rows_hash)
         draft = Draft(
-            manifest_id=manifest_id(task.name, rule.rule_id, rows_hash),
+            manifest_id=name,
             content_hash=rows_hash,
             recipe=recipe,
             layer_version=layer_version,
             rows=rows,
             funnel=funnel(counts),
-            draws=draws,
-            sites=sites,
-            candidates=verdicts,
+            draws=_draws(pairs, choice, name),
+            sites=choice.sites,
+            candidates=_candidates(pairs, choice, recipe, name),
         )
         told.start("Writing the manifest")
         unchanged = not write(lake, draft)
@@ -91,15 +83,17 @@ def build(
             content_hash=rows_hash,
             task=task.name,
             unchanged=unchanged,
-            tile_pairs=tile_pairs,
-            sites_found=sites_found,
-            sites_drawn=sites_drawn,
-            pairs=served.count(),
+            tile_pairs=len(pairs.tiles),
+            sites_found=int(choice.n_sites.sum()),
+            sites_drawn=choice.sites.num_rows,
+            sites_per_tile_pair=choice.per_tile_pair,
+            widened=choice.per_tile_pair > rule.sites_per_tile_pair,
+            pairs=len(pairs),
             candidates=sum(counts.values()),
             samples=roles_found["sample"],
             reserves=roles_found["reserve"],
             funnel=draft.funnel,
-            strata=by_stratum(rows, asked),
+            strata=by_stratum(rows, room(rule.quotas, rule.reserve_frac)),
             splits=by_split(rows),
             pairs_outdated=_outdated(lake, recipe),
         )
@@ -109,51 +103,90 @@ def build(
     return summary
 
 
-@contextmanager
-def _kept() -> "Iterator[Callable[[DataFrame], DataFrame]]":
-    """Give a function that persists frames, on disk where memory ends, until the block ends."""
-    from pyspark import StorageLevel
-
-    frames: list[DataFrame] = []
-
-    def keep(frame: "DataFrame") -> "DataFrame":
-        frames.append(frame.persist(StorageLevel.MEMORY_AND_DISK))
-        return frames[-1]
-
-    try:
-        yield keep
-    finally:
-        for frame in frames:
-            frame.unpersist()
+_NAMES = {KEPT: verdicts.KEPT, RESERVE: verdicts.RESERVE} | dict(enumerate(verdicts.RULE_NAMES))
 
 
-def _collect(frame: "DataFrame") -> list[dict[str, Any]]:
-    return [row.asDict() for row in frame.collect()]
+def _verdicts(choice: Choice) -> dict[str, int]:
+    """Return the number of candidates of each verdict."""
+    found, counts = np.unique(choice.verdict, return_counts=True)
+    return {_NAMES[int(v)]: int(n) for v, n in zip(found, counts, strict=True)}
 
 
-def _count() -> Any:
-    from pyspark.sql import functions as f
+def _pair_columns(pairs: Pairs, pair: Ints, rule_id: str) -> dict[str, Any]:
+    """Return the columns that name pairs, in both tables that have them."""
+    lr, hr = (
+        scenes.ids.take(pa.array(of_pair[pair]))
+        for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
+    )
+    names = ids.pair_ids(rule_id, lr.to_pylist(), hr.to_pylist())
+    return {
+        "pair_id": pa.array(names, pa.string()),
+        "lr_scene_id": lr.cast(pa.string()),
+        "hr_scene_id": hr.cast(pa.string()),
+        "gap_s": pairs.gap_s[pair],
+    }
 
-    return f.count(f.lit(1)).alias("n")
+
+def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return samples and reserves, as `manifest_rows` takes them."""
+    at = np.flatnonzero(np.isin(choice.verdict, (KEPT, RESERVE)))
+    site, pair = choice.site[at], choice.pair[at]
+    sites = choice.sites.take(pa.array(site))
+    names = sites["site_id"].to_numpy(zero_copy_only=False)
+    kept = choice.verdict[at] == KEPT
+    rows: list[dict[str, Any]] = pa.table(
+        {
+            "sample_id": pa.array(sample_ids(SUBSET, names, pair, pairs), pa.string()),
+            "role": pa.array(np.where(kept, "sample", "reserve"), pa.string()),
+            **_pair_columns(pairs, pair, recipe.pairs.rule_id),
+            **{
+                name: sites[name]
+                for name in ("site_id", "stratum", "block", "split", "size_m", "epsg", "x_m", "y_m")
+            },
+        }
+    ).to_pylist()
+    return rows
 
 
-def _served(lake: Lake, recipe: Recipe) -> "DataFrame":
-    """Return the rule's pairs with their scenes.
+def _candidates(pairs: Pairs, choice: Choice, recipe: Recipe, manifest: str) -> pa.Table:
+    site, pair = choice.site, choice.pair
+    sites = choice.sites.select(["site_id", "stratum"]).take(pa.array(site))
+    codes, at = np.unique(choice.verdict, return_inverse=True)
+    tile_pair = np.searchsorted(pairs.first, pair, side="right") - 1
+    columns = {
+        "manifest_id": pa.repeat(manifest, len(site)),
+        "subset": pa.repeat(SUBSET, len(site)),
+        "site_id": sites["site_id"],
+        **_pair_columns(pairs, pair, recipe.pairs.rule_id),
+        "lr_tile": pairs.tiles.lr_tile.take(pa.array(tile_pair)),
+        "hr_tile": pairs.tiles.hr_tile.take(pa.array(tile_pair)),
+        "verdict": pa.array([_NAMES[int(c)] for c in codes], pa.string()).take(pa.array(at)),
+        "stratum": sites["stratum"],
+        **_shares("lr", pairs.lr_scenes, pairs.lr[pair]),
+        **_shares("hr", pairs.hr_scenes, pairs.hr[pair]),
+    }
+    return pa.table({name: columns[name] for name in contract("candidates").names})
 
-    Raises:
-        IncompleteError: If there are none, or if one names a scene that is gone.
-    """
-    rule_id = recipe.pairs.rule_id
-    pairs = lake.df("pairs")
-    served = steps.served_pairs(pairs, lake.df("scenes"), rule_id)
-    expected = pairs.where(pairs.rule_id == rule_id).count()
-    if expected and expected == served.count():
-        return served
-    what = "are older than the lake's scenes" if expected else "are not in the lake"
-    raise IncompleteError(
-        f"Pairs of the rule {rule_id} {what}",
-        where=str(lake.root),
-        next_step="Run `geosr pairs build --recipe RECIPE` with the same recipe first.",
+
+def _shares(side: str, scenes: Scenes, scene: Ints) -> dict[str, pa.Array]:
+    return {
+        f"{side}_{name}": pa.array(getattr(scenes, name)[scene], from_pandas=True)
+        for name in ("cloud_frac", "snow_frac")
+    }
+
+
+def _draws(pairs: Pairs, choice: Choice, manifest: str) -> pa.Table:
+    """Return how many sites each tile pair holds and how many of them were drawn."""
+    n = len(pairs.tiles)
+    return pa.table(
+        {
+            "manifest_id": pa.repeat(manifest, n),
+            "subset": pa.repeat(SUBSET, n),
+            "lr_tile": pc.cast(pairs.tiles.lr_tile, pa.string()),
+            "hr_tile": pc.cast(pairs.tiles.hr_tile, pa.string()),
+            "n_sites": choice.n_sites,
+            "n_drawn": choice.n_drawn,
+        }
     )
 
 
@@ -165,24 +198,6 @@ def _outdated(lake: Lake, recipe: Recipe) -> bool:
     if since is None or scenes is None:
         return False
     return changes.between(lake.root, "scenes", since, scenes) != {}
-
-
-def _draws(served: "DataFrame", found: "DataFrame") -> "DataFrame":
-    """Return how many sites each tile pair holds and how many of them it drew."""
-    from pyspark.sql import functions as f
-
-    per_pair = found.groupBy(*steps.TILES).agg(
-        f.count(f.lit(1)).alias("n_sites"), f.count_if("drawn").alias("n_drawn")
-    )
-    tile_pairs = served.select(*steps.TILES).distinct()
-    return tile_pairs.join(per_pair, steps.TILES, "left").fillna(0, ["n_sites", "n_drawn"])
-
-
-def _totals(draws: "DataFrame") -> tuple[int, int]:
-    from pyspark.sql import functions as f
-
-    row = draws.agg(f.count(f.lit(1)).alias("n"), f.sum("n_sites").alias("sites")).collect()[0]
-    return int(row["n"]), int(row["sites"] or 0)
 
 
 def _hashed_columns() -> list[str]:

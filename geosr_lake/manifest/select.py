@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from geosr_lake.ids import SQL_DIGEST, digest
+from geosr_lake.ids import digest
 from geosr_lake.recipe import Quotas, SelectRule, Split, SplitRule
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -28,19 +28,6 @@ _COPIED = (
     "gap_s",
     "size_m",
 )
-
-
-def draw_key(seed: int, site_id: str) -> str:
-    """Return what orders the sites of a tile pair: the least are drawn."""
-    return digest(("draw", seed, site_id))
-
-
-def keep_key_sql(seed: int) -> str:
-    """Return the SQL of what orders the candidates of a stratum: the least are kept.
-
-    Not the key of the draw: the least of many sites would win over the least of few.
-    """
-    return SQL_DIGEST.format(parts=f"'keep', '{seed}', sample_id")
 
 
 def rank_key(seed: int, sample_id: str) -> str:

@@ -30,8 +30,10 @@ class ManifestSummary:
         task: SR task.
         unchanged: True if the lake held this manifest with the same candidates already.
         tile_pairs: Tile pairs that have pairs.
-        sites_found: Whole sites inside an overlap, summed over tile pairs.
+        sites_found: Sites where the extents of both tiles meet, summed over tile pairs.
         sites_drawn: Distinct sites drawn.
+        sites_per_tile_pair: Sites that a tile pair could draw in the end.
+        widened: True if that is more than the recipe says, because quotas were not met.
         pairs: Pairs of the rule.
         candidates: Drawn sites with their pairs.
         samples: Samples of the manifest.
@@ -50,6 +52,8 @@ class ManifestSummary:
     tile_pairs: int
     sites_found: int
     sites_drawn: int
+    sites_per_tile_pair: int
+    widened: bool
     pairs: int
     candidates: int
     samples: int

@@ -1,16 +1,16 @@
 """Writes a manifest with all that explains it, or nothing if the lake holds the same already."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from geosr_lake.lake import Lake, tables
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geosr_lake.lake import Lake, arrow, ledger
 from geosr_lake.lake.contracts import contract
 from geosr_lake.manifest.select import SUBSET
 from geosr_lake.manifest.summary import FunnelStep
 from geosr_lake.recipe import Recipe
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Draft:
         layer_version: Hash of the land-cover file.
         rows: Its rows, without the id.
         funnel: The funnel's steps in order.
-        draws: Tile pairs with `n_sites` and `n_drawn`.
-        sites: Drawn sites with `cover`, as `rows.DESCRIBED`.
-        candidates: Candidates with `verdict`.
+        draws: Rows of `draws`.
+        sites: Drawn sites, as `describe.SITES`.
+        candidates: Rows of `candidates`.
     """
 
     manifest_id: str
@@ -35,73 +35,73 @@ class Draft:
     layer_version: str
     rows: list[dict[str, Any]]
     funnel: tuple[FunnelStep, ...]
-    draws: "DataFrame"
-    sites: "DataFrame"
-    candidates: "DataFrame"
+    draws: pa.Table
+    sites: pa.Table
+    candidates: pa.Table
 
 
 def write(lake: Lake, draft: Draft) -> bool:
     """Write the tables of `draft` that differ from what is committed; return whether any did."""
-    from pyspark.sql import functions as f
-
-    name = {"manifest_id": f.lit(draft.manifest_id), "subset": f.lit(SUBSET)}
-    large = {
-        "candidates": draft.candidates.withColumns(name).select(*contract("candidates").names),
-        "draws": draft.draws.withColumns(name).select(*contract("draws").names),
-    }
-    small = {
-        "funnel": _funnel_rows(draft),
-        "manifest": [row | {"manifest_id": draft.manifest_id} for row in draft.rows],
+    tables = {
+        "candidates": draft.candidates,
+        "draws": draft.draws,
+        "funnel": ledger.rows_table("funnel", _funnel_rows(draft)),
+        "manifest": ledger.rows_table(
+            "manifest", [row | {"manifest_id": draft.manifest_id} for row in draft.rows]
+        ),
         # Last: who sees a manifest's row here can read the rest of it.
-        "manifests": [_manifests_row(draft)],
+        "manifests": ledger.rows_table("manifests", [_manifests_row(draft)]),
     }
-    new = not _committed_rows(lake, draft, "manifests")
-    changed = {t: frame for t, frame in large.items() if new or not _same(lake, draft, t, frame)}
-    changed |= {
-        table: _frame(lake, table, rows)
-        for table, rows in small.items()
-        if new or _in_order(table, _committed_rows(lake, draft, table)) != _in_order(table, rows)
+    changed = {
+        name: rows
+        for name, rows in tables.items()
+        if not _in_order(name, rows).equals(_in_order(name, _committed(lake, draft, name)))
     }
     if not changed:
         return False
+    new = not _committed(lake, draft, "manifests").num_rows
     _write_sites(lake, draft)
-    for table, frame in changed.items():
+    for name, rows in changed.items():
         if new:
-            tables.append(lake.spark, lake.root, table, frame)
+            arrow.append(lake, name, rows)
         else:
-            where = {"manifest_id": draft.manifest_id}
-            tables.replace(lake.spark, lake.root, table, frame, where=where)
+            arrow.replace(lake, name, rows, where={"manifest_id": draft.manifest_id})
     return True
 
 
+def _committed(lake: Lake, draft: Draft, table: str) -> pa.Table:
+    return lake.arrow(table, filters=[("manifest_id", "=", draft.manifest_id)])
+
+
+def _in_order(table: str, rows: pa.Table) -> pa.Table:
+    """Return rows by their key, in one piece and of the contract's types, so that they compare."""
+    fitting = arrow.checked(rows, table).combine_chunks()
+    return fitting.sort_by([(name, "ascending") for name in contract(table).key])
+
+
 def _write_sites(lake: Lake, draft: Draft) -> None:
-    from pyspark.sql import functions as f
-
-    sites = draft.sites.select(*contract("sites").names)
-    cover = draft.sites.select(
-        "site_id",
-        f.lit(draft.recipe.selection[1].urban.layer).alias("layer"),
-        f.lit(draft.layer_version).alias("layer_version"),
-        f.inline("cover"),
-    )
-    tables.insert_missing(lake.spark, lake.root, "sites", sites)
-    tables.insert_missing(lake.spark, lake.root, "site_cover", cover)
-
-
-def _frame(lake: Lake, table: str, rows: list[dict[str, Any]]) -> "DataFrame":
-    names = contract(table).names
-    values = [tuple(row[name] for name in names) for row in rows]
-    return lake.spark.createDataFrame(values, tables.schema(table))
-
-
-def _committed_rows(lake: Lake, draft: Draft, table: str) -> list[dict[str, Any]]:
-    wanted = [("manifest_id", "=", draft.manifest_id)]
-    rows: list[dict[str, Any]] = lake.arrow(table, filters=wanted).to_pylist()
-    return rows
-
-
-def _in_order(table: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: tuple(row[name] for name in contract(table).key))
+    """Write the drawn sites and their land cover, those that the lake does not hold yet."""
+    known = lake.arrow("sites", columns=["site_id"])["site_id"]
+    fresh = draft.sites.filter(pc.invert(pc.is_in(draft.sites["site_id"], value_set=known)))
+    if fresh.num_rows:
+        arrow.append(lake, "sites", fresh.select(contract("sites").names))
+    layer = draft.recipe.selection[1].urban.layer
+    wanted = [("layer", "=", layer), ("layer_version", "=", draft.layer_version)]
+    known = lake.arrow("site_cover", columns=["site_id"], filters=wanted)["site_id"]
+    fresh = draft.sites.filter(pc.invert(pc.is_in(draft.sites["site_id"], value_set=known)))
+    cover = fresh["cover"].combine_chunks()
+    owner, each = pc.list_parent_indices(cover), pc.list_flatten(cover)
+    if len(each):
+        rows = pa.table(
+            {
+                "site_id": fresh["site_id"].take(owner),
+                "layer": pa.repeat(layer, len(each)),
+                "layer_version": pa.repeat(draft.layer_version, len(each)),
+                "class": pc.struct_field(each, "class"),
+                "frac": pc.struct_field(each, "frac"),
+            }
+        )
+        arrow.append(lake, "site_cover", rows)
 
 
 def _funnel_rows(draft: Draft) -> list[dict[str, Any]]:
@@ -135,20 +135,3 @@ def _manifests_row(draft: Draft) -> dict[str, Any]:
         "reserve_count": len(draft.rows) - samples,
         "recipe": draft.recipe.canonical(),
     }
-
-
-def _same(lake: Lake, draft: Draft, table: str, frame: "DataFrame") -> bool:
-    """Tell whether the committed rows of this manifest are those of `frame`.
-
-    Compares the number of rows and the sum of a 64-bit hash of each, in one pass over either side.
-    """
-    from pyspark.sql import functions as f
-
-    def fingerprint(rows: "DataFrame") -> tuple[int, int]:
-        each = f.xxhash64(*contract(table).names).cast("decimal(38,0)")
-        found = rows.agg(f.count(f.lit(1)).alias("n"), f.sum(each).alias("sum")).collect()[0]
-        return int(found["n"]), int(found["sum"] or 0)
-
-    committed = lake.df(table).where(f.col("manifest_id") == draft.manifest_id)
-    found, wanted = fingerprint(committed), fingerprint(frame)
-    return found == wanted

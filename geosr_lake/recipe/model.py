@@ -153,7 +153,12 @@ class SelectRule(_Section):
     """How samples are chosen among the sites inside the pairs' overlaps."""
 
     seed: int = Field(default=0, description="Changes which sites are drawn and kept")
-    sites_per_tile_pair: int = Field(ge=1, description="Sites drawn for each tile pair at most")
+    sites_per_tile_pair: int = Field(
+        ge=1, description="Sites that each tile pair may draw; more where quotas are not met"
+    )
+    margin_m: float = Field(
+        default=0.0, ge=0, description="Metres by which a site must lie inside both footprints"
+    )
     lr: SideLimits = Field(default=SideLimits(), description="Limits for the LR scene")
     hr: SideLimits = Field(default=SideLimits(), description="Limits for the HR scene")
     urban: UrbanRule

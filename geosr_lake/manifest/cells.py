@@ -1,0 +1,112 @@
+"""The cells of a task's grid whose centre lies in boxes, in columns, many boxes at once."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from geosr_lake.manifest.sites import Cells, lonlat
+from geosr_lake.sensors import grid
+from geosr_lake.sensors.tasks import Task
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+UTM_SOUTH_DEG, UTM_NORTH_DEG = -80.0, 84.0
+"""UTM's own limits; there are no sites beyond."""
+_EDGE_STEPS = 9
+"""Points along an edge of a box when it is taken to UTM. A parallel bends there: between two of
+them by 10 m for a box of a degree, and the cells around the box are looked at too."""
+_CELLS_AT_ONCE = 2_000_000
+
+
+@cache
+def _to_utm(epsg: int) -> Transformer:
+    return Transformer.from_crs(4326, epsg, always_xy=True)
+
+
+def cells_in_boxes(task: Task, boxes: Floats, owners: Ints) -> Iterator[tuple[Ints, Cells]]:
+    """Yield the cells whose centre lies in boxes, each in the zone of its centre.
+
+    Args:
+        task: Gives size and offset of the grid and which zones it uses.
+        boxes: West, south, east, north in degrees, west <= east, shape (b, 4).
+        owners: What each box belongs to, shape (b,).
+
+    Yields:
+        The owner of each cell, and the cells; all of a box's owner at once only if its boxes lie
+        one after the other. A cell comes once for each box.
+    """
+    for box, epsg in _by_zone(task, boxes):
+        for some in _portions(task, boxes[box]):
+            held, cells = _in_zone(task, epsg, boxes[box[some]])
+            yield owners[box[some]][held], cells
+
+
+def _by_zone(task: Task, boxes: Floats) -> Iterator[tuple[Ints, int]]:
+    """Yield the boxes that reach into each zone, and its EPSG code."""
+    west, east = boxes[:, 0], np.minimum(boxes[:, 2], 179.999_999_9)
+    first, last = grid.utm_zone(west), grid.utm_zone(east)
+    for zone in range(int(first.min(initial=61)), int(last.max(initial=0)) + 1):
+        here = (first <= zone) & (zone <= last)
+        if task.northern_zones_only:
+            yield np.flatnonzero(here), 32600 + zone
+            continue
+        yield np.flatnonzero(here & (boxes[:, 3] >= 0)), 32600 + zone
+        yield np.flatnonzero(here & (boxes[:, 1] < 0)), 32700 + zone
+
+
+def _portions(task: Task, boxes: Floats) -> Iterator[Ints]:
+    """Yield boxes in portions of so many cells, about."""
+    if not len(boxes):
+        return
+    degree = 111_320.0
+    wide = (boxes[:, 2] - boxes[:, 0]) * degree * np.cos(np.radians(boxes[:, [1, 3]].mean(axis=1)))
+    tall = (boxes[:, 3] - boxes[:, 1]) * degree
+    size = task.site_size_m
+    cells = np.cumsum((wide / size + 3) * (tall / size + 3))
+    parts = np.flatnonzero(np.diff(cells // _CELLS_AT_ONCE)) + 1
+    yield from np.split(np.arange(len(boxes)), parts)
+
+
+def _in_zone(task: Task, epsg: int, boxes: Floats) -> tuple[Ints, Cells]:
+    """Return the cells of one zone in boxes, and the box of each."""
+    middle = (epsg % 100) * 6.0 - 183.0
+    west, east = np.maximum(boxes[:, 0], middle - 3.0), np.minimum(boxes[:, 2], middle + 3.0)
+    south, north = (np.clip(boxes[:, i], UTM_SOUTH_DEG, UTM_NORTH_DEG) for i in (1, 3))
+    along = np.linspace(0.0, 1.0, _EDGE_STEPS)
+    lon, lat = (
+        west[:, None] + along * (east - west)[:, None],
+        (south[:, None] + along * (north - south)[:, None]),
+    )
+    edge = np.ones(_EDGE_STEPS)
+    x, y = _to_utm(epsg).transform(
+        np.concatenate([lon, lon, west[:, None] * edge, east[:, None] * edge], axis=1),
+        np.concatenate([south[:, None] * edge, north[:, None] * edge, lat, lat], axis=1),
+    )
+    size = task.site_size_m
+    origin = np.array([task.grid_offset_m, grid.northing_origin_m(epsg) + task.grid_offset_m])
+    low = np.stack([x.min(axis=1), y.min(axis=1)], axis=1)
+    high = np.stack([x.max(axis=1), y.max(axis=1)], axis=1)
+    first = np.floor((low - origin) / size).astype(np.int64) - 1
+    count = np.floor((high - origin) / size).astype(np.int64) + 2 - first
+    # Columns by rows of each box, one after the other.
+    per_box = count.prod(axis=1)
+    box = np.repeat(np.arange(len(boxes)), per_box)
+    nth = np.arange(per_box.sum()) - np.repeat(np.cumsum(per_box) - per_box, per_box)
+    column, row = nth % count[box, 0], nth // count[box, 0]
+    x_m, y_m = (
+        np.rint((first[box, i] + step) * size + origin[i]).astype(np.int64)
+        for i, step in ((0, column), (1, row))
+    )
+    codes = np.full(len(box), epsg, dtype=np.int64)
+    lon, lat = lonlat(codes, x_m + size / 2, y_m + size / 2)
+    cells = Cells(codes, x_m, y_m, lon, lat)
+    own = grid.utm_epsg(lon, lat, northern_zones_only=task.northern_zones_only) == epsg
+    inside = (lon >= boxes[box, 0]) & (lon <= boxes[box, 2])
+    inside &= (lat >= boxes[box, 1]) & (lat <= boxes[box, 3])
+    inside &= (lat >= UTM_SOUTH_DEG) & (lat <= UTM_NORTH_DEG)
+    kept = np.flatnonzero(own & inside)
+    return box[kept], cells.take(kept)

@@ -1,0 +1,264 @@
+"""What a manifest is chosen from: a rule's pairs with their scenes, as columns of numbers."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+from numpy.typing import NDArray
+
+from geosr_lake.errors import IncompleteError
+from geosr_lake.lake import Lake
+from geosr_lake.recipe import Recipe
+from geosr_lake.sensors.grid import wgs84_utm
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Geometries = NDArray[np.object_]
+
+_OF_SCENES = ["scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m"]
+_BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Scenes of one side that are in a pair, as columns of one length n.
+
+    Attributes:
+        ids: Their ids.
+        zone: WGS84/UTM zone that their pixels count as lying in, an EPSG code; 0: in none known.
+        cloud_frac: 0 to 1; nan: unknown.
+        snow_frac: 0 to 1; nan: unknown.
+        gsd_m: Edge of their pixels; nan: unknown.
+        bounds: West, south, east, north in degrees, shape (n, 4).
+        wkb: Their footprints.
+    """
+
+    ids: pa.Array
+    zone: Ints
+    cloud_frac: Floats
+    snow_frac: Floats
+    gsd_m: Floats
+    bounds: Floats
+    wkb: pa.Array
+
+    @cached_property
+    def _parsed(self) -> Geometries:
+        return np.full(len(self.ids), None, dtype=object)
+
+    def footprints(self, which: Ints) -> Geometries:
+        """Return footprints of scenes, prepared, each parsed once.
+
+        Args:
+            which: Numbers of scenes, shape (m,).
+        """
+        parsed = self._parsed
+        wanted = np.unique(which)
+        lacking = wanted[shapely.is_missing(parsed[wanted])]
+        if lacking.size:
+            shapes = shapely.from_wkb(self.wkb.take(pa.array(lacking)).to_pylist())
+            shapely.prepare(shapes)
+            parsed[lacking] = shapes
+        found: Geometries = parsed[which]
+        return found
+
+
+@dataclass(frozen=True)
+class TilePairs:
+    """The tile pairs that have pairs, as columns of one length t.
+
+    Attributes:
+        lr_tile: Names of the LR tiles.
+        hr_tile: Names of the HR tiles.
+        boxes: Where the extents of both meet: west, south, east, north in degrees, shape (b, 4).
+        of_box: The tile pair of each box, shape (b,); over 180 degrees a pair has several.
+    """
+
+    lr_tile: pa.Array
+    hr_tile: pa.Array
+    boxes: Floats
+    of_box: Ints
+
+    def __len__(self) -> int:
+        return len(self.lr_tile)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of one rule, sorted by tile pair, as columns of one length n.
+
+    Attributes:
+        lr: Number of each pair's LR scene.
+        hr: Number of its HR scene.
+        gap_s: HR minus LR.
+        overlap_frac: Share of the HR footprint that the LR footprint covers.
+        first: First pair of each tile pair, and the number of pairs, shape (t + 1,).
+        tiles: The tile pairs.
+        lr_scenes: What `lr` counts.
+        hr_scenes: What `hr` counts.
+    """
+
+    lr: Ints
+    hr: Ints
+    gap_s: Floats
+    overlap_frac: Floats
+    first: Ints
+    tiles: TilePairs
+    lr_scenes: Scenes
+    hr_scenes: Scenes
+
+    def __len__(self) -> int:
+        return len(self.lr)
+
+
+def read(lake: Lake, recipe: Recipe) -> Pairs:
+    """Return the rule's pairs.
+
+    Raises:
+        IncompleteError: If there are none, or if one names a scene that is gone.
+    """
+    rule_id = recipe.pairs.rule_id
+    keys = ["lr_tile", "hr_tile", "lr_scene_id", "hr_scene_id"]
+    rows = lake.arrow(
+        "pairs",
+        columns=[*keys, "gap_s", "overlap_frac"],
+        filters=[("rule_id", "=", rule_id)],
+        coded=keys,
+    )
+    if not rows.num_rows:
+        raise _unfit(lake, rule_id, "are not in the lake")
+    lr_tile, lr_tiles = _coded(rows["lr_tile"])
+    hr_tile, hr_tiles = _coded(rows["hr_tile"])
+    both = lr_tile * len(hr_tiles) + hr_tile
+    order = np.argsort(both, kind="stable")
+    met, first = np.unique(both[order], return_index=True)
+    sides = []
+    for name, sensor in (("lr", recipe.pairs.lr.sensor), ("hr", recipe.pairs.hr.sensor)):
+        scene, ids = _coded(rows[f"{name}_scene_id"])
+        scenes = _scenes(lake, sensor, ids)
+        if scenes is None:
+            raise _unfit(lake, rule_id, "are older than the lake's scenes")
+        sides.append((scene[order], scenes))
+    (lr, lr_scenes), (hr, hr_scenes) = sides
+    lr_of, hr_of = met // len(hr_tiles), met % len(hr_tiles)
+    lr_boxes = _tile_boxes(lr_tile[order], lr, lr_scenes, len(lr_tiles))
+    hr_boxes = _tile_boxes(hr_tile[order], hr, hr_scenes, len(hr_tiles))
+    boxes, of_box = _meetings(lr_boxes, lr_of, hr_boxes, hr_of)
+    tiles = TilePairs(lr_tiles.take(pa.array(lr_of)), hr_tiles.take(pa.array(hr_of)), boxes, of_box)
+    return Pairs(
+        lr=lr,
+        hr=hr,
+        gap_s=rows["gap_s"].to_numpy()[order],
+        overlap_frac=rows["overlap_frac"].to_numpy()[order],
+        first=np.append(first, len(order)),
+        tiles=tiles,
+        lr_scenes=lr_scenes,
+        hr_scenes=hr_scenes,
+    )
+
+
+def _unfit(lake: Lake, rule_id: str, what: str) -> IncompleteError:
+    return IncompleteError(
+        f"Pairs of the rule {rule_id} {what}",
+        where=str(lake.root),
+        next_step="Run `geosr pairs build --recipe RECIPE` with the same recipe first.",
+    )
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """Return the number of each value among the distinct ones, and these."""
+    one = column.unify_dictionaries().combine_chunks()
+    if isinstance(one, pa.ChunkedArray):  # what Arrow makes of no chunk, or of too many bytes
+        one = pa.concat_arrays(one.chunks)
+    return one.indices.to_numpy().astype(np.int64), one.dictionary
+
+
+def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
+    """Return the scenes of these ids in their order; None if one is not there."""
+    rows = lake.arrow(
+        "scenes",
+        columns=[*_OF_SCENES, *_BOUNDS, "footprint_wkb"],
+        filters=[("sensor", "=", sensor)],
+    )
+    at = pc.index_in(ids, value_set=rows["scene_id"].combine_chunks())
+    if at.null_count:
+        return None
+    rows = rows.take(at).combine_chunks()
+    codes = pc.fill_null(rows["epsg"], 0).to_numpy().astype(np.int64)
+    zones = {code: wgs84_utm(int(code)) or 0 for code in np.unique(codes)}
+    return Scenes(
+        ids,
+        np.array([zones[code] for code in codes], dtype=np.int64),
+        _floats(rows["cloud_frac"]),
+        _floats(rows["snow_frac"]),
+        _floats(rows["gsd_m"]),
+        np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
+        rows["footprint_wkb"].combine_chunks(),
+    )
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    found: Floats = pc.fill_null(column, float("nan")).to_numpy().astype(np.float64)
+    return found
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """Boxes of tiles, sorted by tile: `first` is that of each tile, and their number."""
+
+    bounds: Floats
+    first: Ints
+
+
+def _tile_boxes(tile: Ints, scene: Ints, scenes: Scenes, n_tiles: int) -> _Boxes:
+    """Return for each tile the box around its scenes, or two where they lie on both sides of 180.
+
+    Args:
+        tile: Tile of each pair's scene, shape (p,).
+        scene: That scene, shape (p,).
+        scenes: The scenes.
+        n_tiles: Number of tiles.
+    """
+    of_scene = np.zeros(len(scenes.ids), dtype=np.int64)
+    of_scene[scene] = tile
+    bounds, owner = scenes.bounds, of_scene
+    across = np.flatnonzero(bounds[:, 2] - bounds[:, 0] > 180.0)
+    if across.size:
+        parts, whose = shapely.get_parts(scenes.footprints(across), return_index=True)
+        keep = np.ones(len(bounds), dtype=bool)
+        keep[across] = False
+        bounds = np.concatenate([bounds[keep], shapely.bounds(parts)])
+        owner = np.concatenate([of_scene[keep], of_scene[across][whose]])
+    # Only tiles that go over 180 degrees have scenes, or parts of them, so far apart.
+    west, east = np.full(n_tiles, np.inf), np.full(n_tiles, -np.inf)
+    np.minimum.at(west, owner, bounds[:, 0])
+    np.maximum.at(east, owner, bounds[:, 2])
+    apart = (east - west > 180.0)[owner] & (bounds[:, 0] + bounds[:, 2] >= 0)
+    key = owner * 2 + apart
+    keys, at = np.unique(key, return_inverse=True)
+    found = np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(keys), 1))
+    for column, take in ((0, np.minimum), (1, np.minimum), (2, np.maximum), (3, np.maximum)):
+        take.at(found[:, column], at, bounds[:, column])
+    return _Boxes(found, np.searchsorted(keys // 2, np.arange(n_tiles + 1)))
+
+
+def _meetings(lr: _Boxes, lr_of: Ints, hr: _Boxes, hr_of: Ints) -> tuple[Floats, Ints]:
+    """Return where the boxes of tile pairs meet, and the tile pair of each meeting."""
+    boxes, owners = [], []
+    most = [int(np.diff(side.first).max(initial=0)) for side in (lr, hr)]
+    for i in range(most[0]):
+        for j in range(most[1]):
+            there = (lr.first[lr_of] + i < lr.first[lr_of + 1]) & (
+                hr.first[hr_of] + j < hr.first[hr_of + 1]
+            )
+            which = np.flatnonzero(there)
+            a, b = lr.bounds[lr.first[lr_of[which]] + i], hr.bounds[hr.first[hr_of[which]] + j]
+            met = np.concatenate(
+                [np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])], axis=1
+            )
+            real = (met[:, 0] <= met[:, 2]) & (met[:, 1] <= met[:, 3])
+            boxes.append(met[real])
+            owners.append(which[real])
+    return np.concatenate(boxes), np.concatenate(owners)

@@ -1,0 +1,201 @@
+"""Candidates and their verdicts, in columns: which pairs show a site whole, and what drops them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+
+from geosr_lake.ids import sample_id
+from geosr_lake.manifest.inputs import Pairs, Scenes
+from geosr_lake.manifest.select import SUBSET
+from geosr_lake.manifest.sites import Cells, squares
+from geosr_lake.recipe import SelectRule, SideLimits
+from geosr_lake.sensors.tasks import Task
+from geosr_lake.verdicts import RULE_NAMES
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+STANDS = -1
+"""In place of a rule's number: no rule that looks at one candidate alone drops it."""
+NOT_BEST = RULE_NAMES.index("not_best")
+OVER_QUOTA = RULE_NAMES.index("over_quota")
+_GSD_SLACK = 1.001
+"""Archives round pixel sizes (0.6 m as 0.6000001)."""
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Sites with what the verdicts ask of them, as columns of one length n.
+
+    Attributes:
+        ids: Their ids, texts.
+        cells: Where they are.
+        zone_edge: Whether they cross their zone's edge.
+        split_edge: Whether another split's block is too near.
+        stratum: ``urban``, ``non_urban``, or None where land cover is not known.
+    """
+
+    ids: NDArray[np.object_]
+    cells: Cells
+    zone_edge: Bools
+    split_edge: Bools
+    stratum: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Sites with the pairs that show them whole, as columns of one length c.
+
+    Attributes:
+        site: Number of each candidate's site.
+        pair: Number of its pair.
+        verdict: Number of the rule that drops it (`RULE_NAMES`), or `STANDS`.
+        best: Whether it stands and is the best of its site.
+    """
+
+    site: Ints
+    pair: Ints
+    verdict: NDArray[np.int8]
+    best: Bools
+
+
+def candidates(
+    sites: Sites, site: Ints, tile_pair: Ints, pairs: Pairs, task: Task, rule: SelectRule
+) -> Candidates:
+    """Return the candidates of sites, judged by the rules that look at one of them alone.
+
+    Args:
+        sites: The sites.
+        site: Number of a site, shape (m,), for every tile pair that holds it.
+        tile_pair: That tile pair, shape (m,).
+        pairs: The pairs.
+        task: Says which sides have zones.
+        rule: The limits.
+    """
+    counts = pairs.first[tile_pair + 1] - pairs.first[tile_pair]
+    of_site = np.repeat(site, counts)
+    ends = np.cumsum(counts)
+    pair = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+        pairs.first[tile_pair] - ends + counts, counts
+    )
+    frames = squares(sites.cells, task.site_size_m, rule.margin_m)
+    for scenes, of_pair in ((pairs.hr_scenes, pairs.hr), (pairs.lr_scenes, pairs.lr)):
+        whole = _whole(frames, of_site, scenes, of_pair[pair])
+        of_site, pair = of_site[whole], pair[whole]
+    verdict = first_rules(sites, of_site, pair, pairs, task, rule)
+    best = _best(sites, of_site, pair, verdict == STANDS, pairs)
+    return Candidates(of_site, pair, verdict, best)
+
+
+def _whole(frames: NDArray[np.object_], site: Ints, scenes: Scenes, scene: Ints) -> Bools:
+    """Tell where a scene's footprint covers a frame; each two are asked once."""
+    keys, at = np.unique(site * len(scenes.ids) + scene, return_inverse=True)
+    asked_site, asked_scene = keys // len(scenes.ids), keys % len(scenes.ids)
+    covered: Bools = shapely.covers(scenes.footprints(asked_scene), frames[asked_site])[at]
+    return covered
+
+
+def conditions(
+    sites: Sites, site: Ints, pair: Ints, pairs: Pairs, task: Task, rule: SelectRule
+) -> list[tuple[str, Bools]]:
+    """Return which candidates each rule would drop, in the order in which rules are asked.
+
+    A limit that the recipe does not set is not asked.
+    """
+    sides = {
+        "lr": (pairs.lr_scenes, pairs.lr[pair], rule.lr, task.lr_sensor),
+        "hr": (pairs.hr_scenes, pairs.hr[pair], rule.hr, task.hr_sensor),
+    }
+    mismatch = np.zeros(len(pair), dtype=bool)
+    for scenes, scene, _, sensor in sides.values():
+        if sensor != "modis":  # its grid knows no zones
+            mismatch |= scenes.zone[scene] != sites.cells.epsg[site]
+    asked = [
+        ("zone_edge", sites.zone_edge[site]),
+        ("split_edge", sites.split_edge[site]),
+        ("zone_mismatch", mismatch),
+    ]
+    for side, (scenes, scene, limits, _) in sides.items():
+        if limits.max_gsd_m is not None:
+            # Unknown is too coarse: no comparison with nan holds.
+            fine = scenes.gsd_m[scene] <= limits.max_gsd_m * _GSD_SLACK
+            asked.append((f"{side}_gsd", ~fine))
+    for share in ("cloud", "snow"):
+        for side, (scenes, scene, limits, _) in sides.items():
+            asked += _share_rules(side, share, getattr(scenes, f"{share}_frac")[scene], limits)
+    unknown = np.array([name is None for name in sites.stratum], dtype=bool)[site]
+    return [*asked, ("cover_unknown", unknown)]
+
+
+def _share_rules(
+    side: str, share: str, values: Floats, limits: SideLimits
+) -> list[tuple[str, Bools]]:
+    limit: float | None = getattr(limits, f"max_{share}_frac")
+    if limit is None:
+        return []
+    asked = []
+    if getattr(limits, f"unknown_{share}") == "drop":
+        asked.append((f"{side}_{share}_unknown", np.isnan(values)))
+    return [*asked, (f"{side}_{share}", values > limit)]
+
+
+def first_rules(
+    sites: Sites, site: Ints, pair: Ints, pairs: Pairs, task: Task, rule: SelectRule
+) -> NDArray[np.int8]:
+    """Return the number of the first rule that drops each candidate, else `STANDS`."""
+    verdict = np.full(len(pair), STANDS, dtype=np.int8)
+    for name, drops in conditions(sites, site, pair, pairs, task, rule):
+        verdict[drops & (verdict == STANDS)] = RULE_NAMES.index(name)
+    return verdict
+
+
+def sample_ids(
+    subset: str, site_ids: NDArray[np.object_], pair: Ints, pairs: Pairs
+) -> NDArray[np.object_]:
+    """Return the ids of candidates as samples, from each one's site and number of pair."""
+    lr, hr = (
+        scenes.ids.take(pa.array(of_pair[pair])).to_pylist()
+        for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
+    )
+    found = np.empty(len(pair), dtype=object)
+    found[:] = [sample_id(subset, one, a, b) for one, a, b in zip(site_ids, lr, hr, strict=True)]
+    return found
+
+
+def _best(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs) -> Bools:
+    """Tell which candidate is the best of its site among those that stand.
+
+    Best is the least |gap|, then the greatest overlap, then the least cloud on both sides together
+    (unknown counts as 1), then the least `sample_id`.
+    """
+    best = np.zeros(len(site), dtype=bool)
+    at = np.flatnonzero(stands)
+    cloud = np.zeros(len(at))
+    for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr)):
+        cloud += np.nan_to_num(scenes.cloud_frac[of_pair[pair[at]]], nan=1.0)
+    order = np.stack(
+        [cloud, -pairs.overlap_frac[pair[at]], np.abs(pairs.gap_s[pair[at]]), site[at]]
+    )
+    # Ids are made only for those that nothing else tells apart from the first.
+    sorted_at = np.lexsort(order)
+    ranks = order[:, sorted_at].T
+    new = np.ones(len(at), dtype=bool)
+    new[1:] = (ranks[1:] != ranks[:-1]).any(axis=1)
+    group = np.cumsum(new) - 1
+    first_of_site = np.ones(len(at), dtype=bool)
+    first_of_site[1:] = ranks[1:, 3] != ranks[:-1, 3]
+    leads = np.isin(group, group[first_of_site])
+    tied = at[sorted_at[leads]]
+    names = sample_ids(SUBSET, sites.ids[site[tied]], pair[tied], pairs).astype(str)
+    by_name = np.lexsort((names, site[tied]))
+    winner = np.ones(len(tied), dtype=bool)
+    winner[1:] = site[tied][by_name][1:] != site[tied][by_name][:-1]
+    best[tied[by_name[winner]]] = True
+    return best
