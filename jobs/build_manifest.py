@@ -2,7 +2,7 @@
 
 spark-submit --packages JARS jobs/build_manifest.py --recipe R --land-cover FILE --lake DIR
 
-Every worker must see the land-cover raster at its path.
+It works in the driver alone: manifests need no workers.
 """
 
 import sys

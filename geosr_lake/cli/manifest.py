@@ -38,7 +38,7 @@ def _show(summary: "ManifestSummary", name: str) -> None:
         "manifest": summary.manifest_id,
         "pairs": summary.pairs,
         "tile pairs": summary.tile_pairs,
-        "sites inside their overlaps": summary.sites_found,
+        "sites where their extents meet": summary.sites_found,
         "sites drawn": summary.sites_drawn,
         "candidates": summary.candidates,
         "samples": summary.samples,
@@ -61,6 +61,11 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
         for stratum, counts in summary.strata.items()
         if counts["samples"] < counts["asked"]
     ]
+    if summary.widened:
+        said.append(
+            f"The draw was widened to {summary.sites_per_tile_pair} sites a tile pair, because "
+            "quotas were not met with select.sites_per_tile_pair."
+        )
     if summary.pairs_outdated:
         said.append(
             "The pairs are older than the lake's scenes: `geosr pairs build` with the same recipe "
@@ -92,7 +97,7 @@ def build(
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
-    """Choose samples among the sites inside the pairs' overlaps, and say why the others were not.
+    """Choose samples among the sites that pairs show whole, and say why the others were not.
 
     Example: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif --lake my_lake`
     """

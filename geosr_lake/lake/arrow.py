@@ -174,6 +174,37 @@ def replace(
         )
 
 
+def restore(lake: "Lake", table: str, version: int | None) -> None:
+    """Make a new version with the rows of `version` (None: no row).
+
+    Not Delta's RESTORE: after one, Delta would skip in silence a transaction it had seen.
+    """
+    if needs_spark(lake.root, table):
+        tables.restore_rows(lake.spark, lake.root, table, version)
+        return
+    schema = ledger.arrow_schema(table)
+    found = None if version is None else ledger.open_table(lake.root, table, version)
+    present = [] if found is None else [field.name for field in found.schema().fields]
+    held = [name for name in schema.names if name in present]
+
+    def whole() -> Iterator[pa.RecordBatch]:
+        if version is None:
+            return
+        for batch in ledger.batches(lake.root, table, version, columns=held):
+            rows = pa.Table.from_batches([batch])
+            for field in schema:
+                if field.name not in held:  # a version from before the table had the column
+                    rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+            yield from checked(rows, table).to_batches()
+
+    def write(batches: Iterator[pa.RecordBatch]) -> None:
+        reader = pa.RecordBatchReader.from_batches(schema, batches)
+        with ledger.refusing(table):
+            write_deltalake(ledger.create(lake.root, table), reader, mode="overwrite")
+
+    _hand_over(whole(), write)
+
+
 def apply(
     lake: "Lake",
     table: str,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import commits, ledger, moments, runs, sql, summary, tables
+from geosr_lake.lake import arrow, commits, ledger, moments, runs, sql, summary, tables
 from geosr_lake.lake.contracts import contract, stage_tables
 from geosr_lake.lake.locks import lock
 from geosr_lake.lake.place import Root, folder, place, root_of
@@ -215,4 +215,4 @@ class Lake:
             if contract(table).recovery == "committed":
                 if self._tell:
                     self._tell(f"A run of {stage} was cut off: its rows in {table} are removed.")
-                tables.restore_rows(self.spark, self.root, table, version)
+                arrow.restore(self, table, version)

@@ -1,43 +1,25 @@
-"""Random worlds of candidates: one verdict each, quotas kept, whatever the partitions."""
+"""Random worlds of sites and pairs: one verdict a candidate, as the rules read."""
 
 from collections import Counter
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+import numpy as np
+import pyarrow as pa
+import shapely
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from manifest_world import SOUTH_M, WEST_M, boxed, lonlat_box
 
-from geosr_lake.ids import digest, sample_id
-from geosr_lake.manifest.candidates import (
-    chosen,
-    judged,
-    scene_conditions,
-    with_verdicts,
-    zone_of,
-)
-from geosr_lake.manifest.select import manifest_rows, room
-from geosr_lake.manifest.summary import funnel
+from geosr_lake.ids import sample_id, site_id
+from geosr_lake.manifest.inputs import Pairs, Scenes, TilePairs
+from geosr_lake.manifest.judge import STANDS, Candidates, Sites, candidates, conditions
+from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Quotas, SelectRule, SideLimits, SplitRule, UrbanRule
-from geosr_lake.sensors.grid import wgs84_utm
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP
 from geosr_lake.verdicts import RULE_NAMES
 
-pytestmark = pytest.mark.spark
-
-FOUND = "lr_tile string, hr_tile string, site_id string, hits array<int>"
-SITES = (
-    "site_id string, epsg int, x_m bigint, y_m bigint, size_m int, lon double, lat double, "
-    "zone_edge boolean, split_edge boolean, block string, split string, stratum string"
-)
-SERVED = (
-    "lr_tile string, hr_tile string, fp_index int, pair_id string, lr_scene_id string, "
-    "hr_scene_id string, gap_s double, overlap_frac double, lr_zone int, hr_zone int, "
-    "lr_cloud_frac double, hr_cloud_frac double, lr_snow_frac double, hr_snow_frac double, "
-    "lr_gsd_m double, hr_gsd_m double"
-)
 SHARE = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.2, 0.20000001, 0.9]))
-ZONE = st.sampled_from([32613, 32613, 32613, 32614, None])
+ZONE = st.sampled_from([32613, 32613, 32613, 32614, 0])
 LIMITS = st.builds(
     SideLimits,
     max_cloud_frac=st.sampled_from([None, 0.1, 0.2]),
@@ -56,93 +38,170 @@ RULES = st.builds(
     quotas=st.builds(Quotas, urban=st.integers(0, 4), non_urban=st.integers(0, 4)),
     reserve_frac=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     block_deg=st.just(0.25),
-    split=st.builds(SplitRule, mode=st.sampled_from(["blocks", "blocks", "paper"])),
+    split=st.just(SplitRule()),
+    margin_m=st.sampled_from([0.0, 0.0, 150.0]),
 )
 
 
+GRID = [(x, y) for x in range(4) for y in range(3)]
+"""Sites of the worlds: columns and rows of 600 m."""
+
+
+def cells_of_the_grid() -> dict[tuple[int, int], Any]:
+    cells = boxed(S2_NAIP, (-105.25, 39.74, -105.15, 39.80))
+    at = {
+        ((x - WEST_M) // 600, (y - SOUTH_M) // 600): i
+        for i, (x, y) in enumerate(zip(cells.x_m.tolist(), cells.y_m.tolist(), strict=True))
+    }
+    return {spot: cells.take(np.array([at[spot]])) for spot in GRID}
+
+
+CELLS = cells_of_the_grid()
+NOTHING: dict[str, Any] = {"lr": [], "hr": [], "pairs": [], "sites": []}
+
+
 @st.composite
-def worlds(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
-    """Sites, pairs of footprints with several pairs each, and which of them hold which site."""
-    sites = [
+def footprints(draw: st.DrawFn) -> tuple[int, int, int, int]:
+    """A rectangle in metres from the world's corner: its edges on, inside or outside of cells."""
+    edge = st.sampled_from([-200, -1, 0, 1, 300, 599, 600, 601, 1_050, 1_200, 2_400, 2_600])
+    west, south = draw(edge), draw(edge)
+    return west, south, west + draw(st.integers(500, 3_000)), south + draw(st.integers(500, 2_500))
+
+
+@st.composite
+def sides(draw: st.DrawFn, gsd: list[float]) -> list[dict[str, Any]]:
+    return [
         {
-            "site_id": f"sit-{i}",
-            "epsg": 32613,
-            "x_m": 600 * i,
-            "y_m": 0,
-            "size_m": 600,
-            "lon": -105 + 0.07 * i,
-            "lat": 40.0,
-            "zone_edge": draw(st.sampled_from([False, False, False, True])),
-            "split_edge": draw(st.sampled_from([False, False, False, True])),
-            "block": f"{i // 3}_160",
-            "split": ("train", "val", "test", "train")[i // 3],
-            "stratum": draw(st.sampled_from(["urban", "non_urban", "non_urban", None])),
+            "box": draw(footprints()),
+            "zone": draw(ZONE),
+            "cloud": draw(SHARE),
+            "snow": draw(SHARE),
+            "gsd": draw(st.sampled_from([None, *gsd])),
         }
-        for i in range(draw(st.integers(0, 12)))
+        for _ in range(draw(st.integers(1, 4)))
     ]
-    served = [
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """Some cells of a grid, scenes of two sides that cover some of them, and pairs of these."""
+    lr, hr = draw(sides([0.6, 0.6000001, 10.0])), draw(sides([0.3, 0.6, 1.0]))
+    pairs = [
         {
-            "lr_tile": f"t{i % 2}",
-            "hr_tile": "h",
-            "fp_index": draw(st.integers(0, 2)),
-            "pair_id": f"par-{i}",
-            "lr_scene_id": f"scn-l{i}",
-            "hr_scene_id": f"scn-h{i}",
+            "lr": i,
+            "hr": j,
+            "tile_pair": draw(st.integers(0, 1)),
             "gap_s": draw(st.sampled_from([0.0, 60.0, -60.0, 3600.0])),
-            "overlap_frac": draw(st.sampled_from([0.5, 1.0])),
-            **{f"{side}_zone": draw(ZONE) for side in ("lr", "hr")},
-            **{f"{s}_{n}_frac": draw(SHARE) for s in ("lr", "hr") for n in ("cloud", "snow")},
-            "lr_gsd_m": draw(st.sampled_from([None, 0.6, 0.6000001, 10.0])),
-            "hr_gsd_m": draw(st.sampled_from([None, 0.3, 0.6, 1.0])),
+            "overlap": draw(st.sampled_from([0.5, 1.0])),
         }
-        for i in range(draw(st.integers(0, 8)))
-    ]
-    found = [
-        {
-            "lr_tile": tile,
-            "hr_tile": "h",
-            "site_id": site["site_id"],
-            "hits": sorted(draw(st.sets(st.integers(0, 2)))),
-        }
-        for site in sites
-        for tile in ("t0", "t1")
+        for i in range(len(lr))
+        for j in range(len(hr))
         if draw(st.booleans())
     ]
-    return {"found": found, "sites": sites, "served": served}
+    sites = [
+        {
+            "spot": spot,
+            "zone_edge": draw(st.sampled_from([False, False, False, True])),
+            "split_edge": draw(st.sampled_from([False, False, False, True])),
+            "stratum": draw(st.sampled_from(["urban", "non_urban", "non_urban", None])),
+            "tile_pairs": draw(st.sets(st.integers(0, 1))),
+        }
+        for spot in draw(st.sets(st.sampled_from(GRID), max_size=6))
+    ]
+    return {
+        "lr": lr,
+        "hr": hr,
+        "pairs": sorted(pairs, key=lambda p: p["tile_pair"]),
+        "sites": sites,
+    }
 
 
-def by_hand(world: dict[str, list[dict[str, Any]]], rule: SelectRule) -> dict[str, str]:
-    """The verdict of each candidate, written as the rules read."""
-    verdicts: dict[str, str] = {}
-    best: dict[str, list[tuple[Any, ...]]] = {}
-    for spot in world["found"]:
-        site = next(s for s in world["sites"] if s["site_id"] == spot["site_id"])
-        for pair in world["served"]:
-            if pair["lr_tile"] != spot["lr_tile"] or pair["fp_index"] not in spot["hits"]:
-                continue
-            name = sample_id("sr", site["site_id"], pair["lr_scene_id"], pair["hr_scene_id"])
-            verdict = first_rule(site, pair, rule)
-            if verdict is None:
-                cloud = sum(
-                    1.0 if pair[f"{s}_cloud_frac"] is None else pair[f"{s}_cloud_frac"]
-                    for s in ("lr", "hr")
-                )
-                order = (abs(pair["gap_s"]), -pair["overlap_frac"], cloud, name)
-                best.setdefault(site["site_id"], []).append((order, name, site["stratum"]))
-                verdict = "not_best"
-            verdicts[name] = verdict
-    survivors = [min(options) for options in best.values()]
-    for stratum, (samples, reserves) in room(rule.quotas, rule.reserve_frac).items():
-        names = [name for _, name, s in survivors if s == stratum]
-        names.sort(key=lambda name: digest(("keep", rule.seed, name)))
-        for place, name in enumerate(names):
-            verdicts[name] = (
-                "kept"
-                if place < samples
-                else "reserve"
-                if place < samples + reserves
-                else "over_quota"
+def scenes_of(side: list[dict[str, Any]], name: str) -> Scenes:
+    def share(key: str) -> np.ndarray:
+        return np.array([np.nan if s[key] is None else s[key] for s in side], dtype=float)
+
+    shapes = [
+        lonlat_box(WEST_M + w, SOUTH_M + s, WEST_M + e, SOUTH_M + n, steps=4)
+        for w, s, e, n in (scene["box"] for scene in side)
+    ]
+    return Scenes(
+        pa.array([f"scn-{name}{i}" for i in range(len(side))]),
+        np.array([scene["zone"] for scene in side]),
+        share("cloud"),
+        share("snow"),
+        share("gsd"),
+        shapely.bounds(shapes).reshape(-1, 4),
+        pa.array(shapely.to_wkb(shapes)),
+    )
+
+
+def pairs_of(world: dict[str, Any]) -> Pairs:
+    column = {key: np.array([pair[key] for pair in world["pairs"]]) for key in
+              ("lr", "hr", "gap_s", "overlap", "tile_pair")}  # fmt: skip
+    none = pa.array(["a", "b"])
+    return Pairs(
+        column["lr"].astype(np.int64),
+        column["hr"].astype(np.int64),
+        column["gap_s"].astype(float),
+        column["overlap"].astype(float),
+        np.searchsorted(column["tile_pair"], np.arange(3)),
+        TilePairs(none, none, np.zeros((0, 4)), np.zeros(0, np.int64)),
+        scenes_of(world["lr"], "l"),
+        scenes_of(world["hr"], "h"),
+    )
+
+
+def judge(world: dict[str, Any], rule: SelectRule) -> tuple[Sites, Pairs, Candidates]:
+    cells = Cells.joined([CELLS[site["spot"]] for site in world["sites"]])
+    ids = [
+        site_id(600, 32613, x, y)
+        for x, y in zip(cells.x_m.tolist(), cells.y_m.tolist(), strict=True)
+    ]
+    sites = Sites(
+        np.array(ids, dtype=object),
+        cells,
+        np.array([s["zone_edge"] for s in world["sites"]], dtype=bool),
+        np.array([s["split_edge"] for s in world["sites"]], dtype=bool),
+        np.array([s["stratum"] for s in world["sites"]], dtype=object),
+    )
+    held = [(i, t) for i, s in enumerate(world["sites"]) for t in sorted(s["tile_pairs"])]
+    site, tile_pair = np.array(held, dtype=np.int64).reshape(-1, 2).T
+    pairs = pairs_of(world)
+    return sites, pairs, candidates(sites, site, tile_pair, pairs, S2_NAIP, rule)
+
+
+def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], str]:
+    """The verdict of each candidate by numbers of site and pair; 'best' for the best that stand."""
+    verdicts: dict[tuple[int, int], str] = {}
+    for i, site in enumerate(world["sites"]):
+        x, y = (600 * step for step in site["spot"])
+        name = site_id(600, 32613, WEST_M + x, SOUTH_M + y)
+        standing = []
+        for j, pair in enumerate(world["pairs"]):
+            lr, hr = world["lr"][pair["lr"]], world["hr"][pair["hr"]]
+            m = rule.margin_m
+            whole = all(
+                w <= x - m and s <= y - m and x + 600 + m <= e and y + 600 + m <= n
+                for w, s, e, n in (lr["box"], hr["box"])
             )
+            if not whole or pair["tile_pair"] not in site["tile_pairs"]:
+                continue
+            asked = {
+                "lr_zone": lr["zone"] or None,
+                "hr_zone": hr["zone"] or None,
+                **{f"{k}_gsd_m": v["gsd"] for k, v in (("lr", lr), ("hr", hr))},
+                **{f"{k}_cloud_frac": v["cloud"] for k, v in (("lr", lr), ("hr", hr))},
+                **{f"{k}_snow_frac": v["snow"] for k, v in (("lr", lr), ("hr", hr))},
+            }
+            verdict = first_rule(site | {"epsg": 32613}, asked, rule)
+            if verdict is None:
+                cloud = sum(1.0 if s["cloud"] is None else s["cloud"] for s in (lr, hr))
+                sample = sample_id("sr", name, f"scn-l{pair['lr']}", f"scn-h{pair['hr']}")
+                standing.append(((abs(pair["gap_s"]), -pair["overlap"], cloud, sample), j))
+                verdict = "not_best"
+            verdicts[i, j] = verdict
+        if standing:
+            verdicts[i, min(standing)[1]] = "best"
     return verdicts
 
 
@@ -171,65 +230,39 @@ def first_rule(site: dict[str, Any], pair: dict[str, Any], rule: SelectRule) -> 
     return "cover_unknown" if site["stratum"] is None else None
 
 
-def rows_of(frame: DataFrame) -> list[dict[str, Any]]:
-    return [row.asDict() for row in frame.collect()]
-
-
-def judge(
-    spark: SparkSession,
-    world: dict[str, list[dict[str, Any]]],
-    rule: SelectRule,
-    partitions: int,
-) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Verdicts by sample id, and the manifest's rows, from the stage's own steps."""
-
-    def frame(name: str, ddl: str) -> DataFrame:
-        names = [column.split()[0] for column in ddl.split(", ")]
-        data = [tuple(row[n] for n in names) for row in world[name]]
-        return spark.createDataFrame(data, ddl).repartition(partitions)
-
-    candidates = judged(
-        frame("found", FOUND), frame("sites", SITES), frame("served", SERVED), S2_NAIP, rule
-    ).persist()
-    try:
-        rows = manifest_rows(
-            rows_of(chosen(candidates, rule, room(rule.quotas, rule.reserve_frac))), rule
-        )
-        roles = spark.createDataFrame(
-            [(row["sample_id"], row["role"]) for row in rows], "sample_id string, role string"
-        )
-        found = rows_of(with_verdicts(candidates, roles).select("sample_id", "verdict"))
-    finally:
-        candidates.unpersist()
-    verdicts = {row["sample_id"]: row["verdict"] for row in found}
-    assert len(verdicts) == len(found), "a candidate has two verdicts"
-    return verdicts, rows
-
-
-@settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=250, deadline=None)
 @given(world=worlds(), rule=RULES)
-def test_verdicts_quotas_and_splits(
-    spark: SparkSession, world: dict[str, list[dict[str, Any]]], rule: SelectRule
+def test_every_candidate_has_the_verdict_that_it_has_by_hand(
+    world: dict[str, Any], rule: SelectRule
 ) -> None:
-    verdicts, rows = judge(spark, world, rule, partitions=1)
+    _, _, found = judge(world, rule)
+    verdicts = {
+        (site, pair): "best" if best else "not_best" if verdict == STANDS else RULE_NAMES[verdict]
+        for site, pair, verdict, best in zip(
+            found.site.tolist(), found.pair.tolist(), found.verdict.tolist(), found.best.tolist(),
+            strict=True,
+        )
+    }  # fmt: skip
+    assert len(verdicts) == len(found.site), "a candidate has two verdicts"
     assert verdicts == by_hand(world, rule)
-    assert set(verdicts.values()) <= {*RULE_NAMES, "kept", "reserve"}
-    steps = funnel(Counter(verdicts.values()))
-    assert steps[0].n_in == len(verdicts)
-    assert steps[-1].n_out == len(rows)
-    got = Counter((row["stratum"], row["role"]) for row in rows)
-    for stratum, (samples, reserves) in room(rule.quotas, rule.reserve_frac).items():
-        assert got[stratum, "sample"] <= samples
-        assert got[stratum, "reserve"] <= reserves
-        assert got[stratum, "reserve"] == 0 or got[stratum, "sample"] == samples
-    if rule.split.mode == "blocks":
-        sites = {site["site_id"]: site for site in world["sites"]}
-        assert all(row["split"] == sites[row["site_id"]]["split"] for row in rows)
-    assert judge(spark, world, rule, partitions=3) == (verdicts, rows)
+    assert max(Counter(found.site[found.best].tolist()).values(), default=1) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(world=worlds(), rule=RULES, data=st.data())
+def test_the_order_of_the_pairs_does_not_matter(
+    world: dict[str, Any], rule: SelectRule, data: st.DataObject
+) -> None:
+    turned = data.draw(st.permutations(world["pairs"]))
+    other = world | {"pairs": sorted(turned, key=lambda pair: pair["tile_pair"])}
+
+    def told(of: dict[str, Any]) -> set[tuple[int, int, int, int, bool]]:
+        _, pairs, found = judge(of, rule)
+        lr, hr = pairs.lr[found.pair].tolist(), pairs.hr[found.pair].tolist()
+        columns = (found.site.tolist(), lr, hr, found.verdict.tolist(), found.best.tolist())
+        return set(zip(*columns, strict=True))
+
+    assert told(other) == told(world)
 
 
 def test_the_rules_are_asked_in_the_order_that_is_told() -> None:
@@ -248,17 +281,39 @@ def test_the_rules_are_asked_in_the_order_that_is_told() -> None:
         quotas=Quotas(urban=1, non_urban=1),
         block_deg=1,
     )
-    asked = [*scene_conditions(S2_NAIP, rule), "cover_unknown", "not_best", "over_quota"]
-    assert asked == list(RULE_NAMES)
-    assert "lr_zone" not in scene_conditions(MODIS_LANDSAT8, rule)["zone_mismatch"]
+    sites, pairs, found = judge(NOTHING, rule)
+    none = found.site
+    asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, rule)]
+    assert [*asked, "not_best", "over_quota"] == list(RULE_NAMES)
+    bare = rule.model_copy(update={"lr": SideLimits(), "hr": SideLimits()})
+    asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, bare)]
+    assert asked == ["zone_edge", "split_edge", "zone_mismatch", "cover_unknown"]
 
 
-def test_the_zone_in_sql_is_that_of_the_grid(spark: SparkSession) -> None:
-    codes = [*range(26890, 26930), *range(32590, 32670), *range(32690, 32770), 4326, 3031]
-    frame = spark.createDataFrame([(code,) for code in codes] + [(None,)], "epsg int")
-    found = {
-        row["epsg"]: row["zone"]
-        for row in frame.selectExpr("epsg", f"{zone_of('epsg')} AS zone").collect()
+PLAIN = SelectRule(
+    sites_per_tile_pair=1,
+    urban=UrbanRule(layer="made", classes=(1,), min_frac=0.5),
+    quotas=Quotas(urban=1, non_urban=1),
+    block_deg=1,
+)
+
+
+def test_modis_needs_no_zone() -> None:
+    scene = {"box": (-100, -100, 700, 700), "zone": 0, "cloud": 0.0, "snow": 0.0, "gsd": 0.6}
+    pair = {"lr": 0, "hr": 0, "tile_pair": 0, "gap_s": 0.0, "overlap": 1.0}
+    site = {"spot": (0, 0), "zone_edge": False, "split_edge": False, "stratum": "urban"}
+    world = {
+        "lr": [scene],
+        "hr": [scene | {"zone": 32613}],
+        "pairs": [pair],
+        "sites": [site | {"tile_pairs": {0}}],
     }
-    assert found.pop(None) is None
-    assert found == {code: wgs84_utm(code) for code in codes}
+    sites, pairs, found = judge(world, PLAIN)
+    assert RULE_NAMES[found.verdict[0]] == "zone_mismatch"
+    rows = conditions(sites, found.site, found.pair, pairs, MODIS_LANDSAT8, PLAIN)
+    assert not dict(rows)["zone_mismatch"][0]
+
+
+def test_no_sites_no_candidates() -> None:
+    _, _, found = judge(NOTHING, PLAIN)
+    assert len(found.site) == len(found.best) == 0

@@ -16,7 +16,11 @@ from rasterio.transform import from_origin
 
 from geosr_lake import ids
 from geosr_lake.lake import Lake
+from geosr_lake.manifest import ManifestSummary, build
+from geosr_lake.manifest.cells import cells_in_boxes
+from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Recipe
+from geosr_lake.sensors.tasks import Task
 
 EPSG = 32613
 WEST_M, SOUTH_M = 480_000, 4_400_400  # both on the 600 m grid, west of the zone's middle
@@ -33,6 +37,14 @@ def lonlat_box(
     )
     to_lonlat = Transformer.from_crs(epsg, 4326, always_xy=True)
     return shapely.transform(ring, to_lonlat.transform, interleaved=False)
+
+
+def boxed(task: Task, *boxes: tuple[float, float, float, float]) -> Cells:
+    """The cells whose centre lies in boxes in degrees: of the first one, then of the next."""
+    every = np.array(boxes, dtype=float)
+    parts = list(cells_in_boxes(task, every, np.arange(len(every))))
+    owner = np.concatenate([np.empty(0, np.int64), *(found for found, _ in parts)])
+    return Cells.joined([cells for _, cells in parts]).take(np.argsort(owner, kind="stable"))
 
 
 @dataclass(frozen=True)
@@ -215,3 +227,24 @@ def four_quads() -> list[Scene]:
             if i == j:
                 hr.append(Scene("naip", name, ground, 7, epsg=26913, gsd_m=0.6))
     return lr + hr
+
+
+@dataclass(frozen=True)
+class Built:
+    """A lake with scenes, pairs and one manifest, and what they were made from."""
+
+    lake: Lake
+    scenes: list[Scene]
+    pairs: list[dict[str, Any]]
+    recipe: Recipe
+    land_cover: Path
+    summary: ManifestSummary
+
+
+def make_built(folder: Path) -> Built:
+    """The four quads with a manifest of twenty samples."""
+    lake, rule, scenes = Lake.create(folder / "lake"), recipe(), four_quads()
+    pairs = all_pairs(scenes, rule)
+    put(lake, scenes, pairs)
+    land_cover = town_and_fields(folder / "land_cover.tif")
+    return Built(lake, scenes, pairs, rule, land_cover, build(lake, rule, land_cover))

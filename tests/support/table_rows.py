@@ -23,5 +23,5 @@ def put(lake: Lake, table: str, rows: "pa.Table | list[dict[str, Any]]", *, file
     content = ledger.rows_table(table, rows) if isinstance(rows, list) else rows
     path = str(tables.table_path(lake.root, table))
     write_deltalake(path, content.slice(0, 0), mode="overwrite")
-    for start in range(files):
+    for start in range(min(files, len(content))):
         add(lake, table, content.take(list(range(start, len(content), files))))

@@ -1,6 +1,7 @@
 """The manifest stage on a small lake: what it chooses, says, writes, and refuses."""
 
 import json
+import random
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -26,13 +27,11 @@ from typer.testing import CliRunner
 from geosr_lake import ids
 from geosr_lake.cli.app import app
 from geosr_lake.errors import IncompleteError, RecipeError, UsageError
-from geosr_lake.lake import Lake, tables
+from geosr_lake.lake import Lake, arrow
+from geosr_lake.lake.maintain import maintain
 from geosr_lake.manifest import ManifestSummary, build
-from geosr_lake.manifest import write as write_module
 from geosr_lake.recipe import Recipe
 from geosr_lake.verdicts import RULE_NAMES
-
-pytestmark = pytest.mark.spark
 
 OF_THE_STAGE = ("candidates", "draws", "funnel", "manifest", "manifests", "site_cover", "sites")
 
@@ -191,13 +190,13 @@ def make_world(folder: Path) -> World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, spark: Any) -> World:
+def world(tmp_path: Path) -> World:
     """To be changed."""
     return make_world(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def first(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, ManifestSummary]:
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, ManifestSummary]:
     """A lake with its first manifest; others may be added."""
     world = make_world(tmp_path_factory.mktemp("first"))
     lake, _, rule, land_cover = world
@@ -208,32 +207,32 @@ def of_the_stage(lake: Lake) -> dict[str, int]:
     return {name: version for name, version in lake.versions.items() if name in OF_THE_STAGE}
 
 
-def test_the_same_manifest_whatever_the_partitions(first: Any) -> None:
+def test_the_same_manifest_however_the_rows_lie(first: Any) -> None:
+    """In one file or many, in any order, compacted or not."""
     (lake, scenes, rule, land_cover), summary = first
-    spark = lake.spark
     lake.refresh()
     before, runs = of_the_stage(lake), len(rows(lake, "runs"))
-    settings = {
-        "spark.sql.shuffle.partitions": "1",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.autoBroadcastJoinThreshold": "-1",
-    }
-    kept = {name: spark.conf.get(name) for name in settings}
-    try:
-        for partitions in (1, 2, 7):
-            settings["spark.sql.shuffle.partitions"] = str(partitions)
-            for name, value in settings.items():
-                spark.conf.set(name, value)
-            put(lake, scenes[::-1], all_pairs(scenes, rule)[::-1], files=partitions)
-            again = build(lake, rule, land_cover)
-            assert again.manifest_id == summary.manifest_id
-            assert again.content_hash == summary.content_hash
-            assert again.unchanged
-    finally:
-        for name, value in kept.items():
-            spark.conf.set(name, value)
-    assert of_the_stage(lake) == before
-    assert len(rows(lake, "runs")) == runs + 9  # scenes, pairs and manifest, three times
+    pairs = all_pairs(scenes, rule)
+    for files in (1, 2, 7, 64):
+        shuffled = random.Random(files)
+        put(
+            lake,
+            shuffled.sample(scenes, len(scenes)),
+            shuffled.sample(pairs, len(pairs)),
+            files=files,
+        )
+        again = build(lake, rule, land_cover)
+        assert again.manifest_id == summary.manifest_id
+        assert again.content_hash == summary.content_hash
+        assert again.unchanged
+    maintain(lake)
+    again = build(Lake.open(lake.root), rule, land_cover)
+    assert (again.manifest_id, again.unchanged) == (summary.manifest_id, True)
+    lake.refresh()
+    assert {row["manifest_id"] for row in rows(lake, "manifests")} == {summary.manifest_id}
+    assert before.keys() == of_the_stage(lake).keys()
+    assert len([r for r in rows(lake, "runs") if r["stage"] == "manifest build"]) == 6
+    assert len(rows(lake, "runs")) > runs
 
 
 def test_another_seed_or_limit_is_another_manifest_and_the_first_stays(first: Any) -> None:
@@ -280,16 +279,16 @@ def test_a_run_cut_off_leaves_nothing_and_the_next_puts_it_right(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, _, rule, land_cover = world
-    append = tables.append
+    append = arrow.append
 
-    def cut_off(spark: Any, root: Path, table: str, *args: Any, **kwargs: Any) -> None:
+    def cut_off(lake: Lake, table: str, *args: Any, **kwargs: Any) -> None:
         if table == "manifest":
             raise KeyboardInterrupt
-        append(spark, root, table, *args, **kwargs)
+        append(lake, table, *args, **kwargs)
 
     with monkeypatch.context() as patch:
         # The rows of a new manifest are appended, table after table.
-        patch.setattr(write_module.tables, "append", cut_off)
+        patch.setattr(arrow, "append", cut_off)
         with pytest.raises(KeyboardInterrupt):
             build(lake, rule, land_cover)
     reader = Lake.open(lake.root)
@@ -303,6 +302,9 @@ def test_a_run_cut_off_leaves_nothing_and_the_next_puts_it_right(
     assert any("cut off" in sentence for sentence in said)
     assert len(rows(again, "candidates")) == summary.candidates
     assert len(rows(again, "manifest")) == summary.samples + summary.reserves
+    for table in ("sites", "site_cover"):
+        every = [tuple(row.values()) for row in rows(again, table)]
+        assert len(set(every)) == len(every)
 
 
 def test_without_pairs_it_says_what_to_run(world: Any) -> None:
@@ -327,7 +329,7 @@ def test_pairs_older_than_the_scenes_are_refused(world: Any) -> None:
         build(lake, rule, land_cover)
 
 
-def test_scenes_of_another_zone_do_not_serve(tmp_path: Path, spark: Any) -> None:
+def test_scenes_of_another_zone_do_not_serve(tmp_path: Path) -> None:
     """A LR scene on the next zone's grid, one on none, and a MODIS scene, which needs none."""
     ground = lonlat_box(WEST_M - 100, SOUTH_M - 100, WEST_M + 1_900, SOUTH_M + 1_900)
     scenes = [
@@ -348,7 +350,7 @@ def test_scenes_of_another_zone_do_not_serve(tmp_path: Path, spark: Any) -> None
 
 
 def test_modis_serves_every_zone_and_sites_over_a_zones_edge_do_not(
-    tmp_path: Path, spark: Any
+    tmp_path: Path,
 ) -> None:
     modis = shapely.segmentize(shapely.box(-106, 37, -98, 43), 0.1)
     landsat = shapely.box(-103.2, 39, -101.2, 40.5)
