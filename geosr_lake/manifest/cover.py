@@ -149,20 +149,37 @@ class LandCover:
         if self._wraps:
             cols = _unwrapped(cols, self._raster.width)
         area_px = np.abs(_shoelace(cols, rows))
-        asked_at_points = ~(area_px >= FEWEST_PX)  # a ring that is nowhere has no area
-        points = iter(
-            self._at_points(
-                epsg[asked_at_points], x_m[asked_at_points], y_m[asked_at_points], size_m
-            )
-        )
         found: list[dict[int, float]] = [{}] * len(epsg)
+        few = ~(area_px >= FEWEST_PX)  # a ring that is nowhere has no area
+        # A site inside one pixel: all its points lie in it.
+        whole = few & (np.ptp(np.floor(rows), axis=1) == 0) & (np.ptp(np.floor(cols), axis=1) == 0)
+        at = np.flatnonzero(whole)
+        for i, one in zip(at, self._of_pixels(rows[at, 0], cols[at, 0]), strict=True):
+            found[i] = one
+        at = np.flatnonzero(few & ~whole)
+        for i, one in zip(at, self._at_points(epsg[at], x_m[at], y_m[at], size_m), strict=True):
+            found[i] = one
         # Neighbours one after the other: they share blocks of the file.
-        for i in np.lexsort((cols[:, 0], rows[:, 0])):
-            if not asked_at_points[i]:
-                found[i] = class_fractions(*self._inside(rows[i], cols[i], float(area_px[i])))
-        for i in np.flatnonzero(asked_at_points):
-            found[i] = next(points)
+        at = np.flatnonzero(~few)
+        for i in at[np.lexsort((cols[at, 0], rows[at, 0]))]:
+            found[i] = class_fractions(*self._inside(rows[i], cols[i], float(area_px[i])))
         return found
+
+    def _of_pixels(self, rows: Floats, cols: Floats) -> list[dict[int, float]]:
+        """Return class to fraction of sites that lie inside one pixel each."""
+        at_rows, row_of = np.unique(np.floor(rows).astype(np.int64), return_inverse=True)
+        at_cols, col_of = np.unique(
+            self._wrapped(np.floor(cols).astype(np.int64)), return_inverse=True
+        )
+        classes, known = self._grid(at_rows, at_cols)
+        return [
+            {int(value): 1.0} if sure else {}
+            for value, sure in zip(classes[row_of, col_of], known[row_of, col_of], strict=True)
+        ]
+
+    def _wrapped(self, cols: Ints) -> Ints:
+        """Return columns of pixels, those past the last one of a globe at its other end."""
+        return cols % self._raster.width if self._wraps else cols
 
     def _pixels(self, epsg: Ints, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return where points of UTM zones lie: rows and columns of pixel edges; inf: nowhere."""
@@ -180,9 +197,7 @@ class LandCover:
         step = max(1, math.ceil(math.sqrt(area_px / MOST_PX)))
         at_rows, at_cols = (_every(step, edge.min(), edge.max()) for edge in (rows, cols))
         inside = _centres_inside(rows, cols, at_rows, at_cols, step)
-        classes, known = self._grid(
-            at_rows, at_cols % self._raster.width if self._wraps else at_cols
-        )
+        classes, known = self._grid(at_rows, self._wrapped(at_cols))
         return classes[inside], known[inside]
 
     def _grid(self, rows: Ints, cols: Ints) -> Classes:

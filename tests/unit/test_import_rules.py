@@ -46,7 +46,7 @@ NETWORK = {
 }
 
 ONLY_IN: list[tuple[set[str], set[str]]] = [
-    (SPARK, {"", "lake", "scenes", "pairs", "manifest", "jobs"}),
+    (SPARK, {"", "lake", "scenes", "pairs", "jobs"}),
     (TORCH, {"train"}),
     (NETWORK, {"net"}),
 ]
