@@ -1,5 +1,5 @@
 -- Which sites do several manifests use, and for the same split? Ground that one manifest trains on
--- and another tests on is a leak between the two: see `geosr manifest audit --against`.
+-- and another tests on is a leak between the two: see `geosr manifest audit`.
 --
 --     geosr sql same_ground
 SELECT
