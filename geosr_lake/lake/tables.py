@@ -298,22 +298,6 @@ def _comparable(alias: str, name: str, kind: str) -> str:
     return f"to_json({column})" if "map<" in kind else column
 
 
-def insert_missing(spark: "SparkSession", root: Root, table: str, frame: "DataFrame") -> None:
-    """Add the rows whose key the table does not hold yet; touch no other.
-
-    `frame` has each key once. Where nothing is missing, no version is made.
-    """
-    if not exists(root, table):
-        append(spark, root, table, frame)
-        return
-    terms = contract(table)
-    path = table_path(root, table)
-    held = spark.read.format("delta").load(path).select(*terms.key)
-    missing = checked(frame, terms).join(held, list(terms.key), "left_anti")
-    if not missing.isEmpty():
-        append(spark, root, table, missing)
-
-
 def replace(
     spark: "SparkSession",
     root: Root,

@@ -74,7 +74,7 @@ def test_frames_that_do_not_fit_are_refused_before_anything_is_made(lake: Lake) 
         (good.withColumn("surprise", good.n_drawn), "column surprise is not in the contract"),
         (good.withColumn("n_drawn", good.n_drawn.cast("int")), "n_drawn is int, not bigint"),
     ):
-        for put in (tables.append, tables.upsert, tables.insert_missing):
+        for put in (tables.append, tables.upsert):
             with pytest.raises(ContractError, match=says):
                 put(lake.spark, lake.root, "draws", bad)
         with pytest.raises(ContractError, match=says):
@@ -152,18 +152,6 @@ def test_a_map_that_is_equal_is_no_change(lake: Lake) -> None:
         rows = frame(lake, "items", [item(**assets)])
         tables.upsert(lake.spark, lake.root, "items", rows)
         assert (version(lake, "items") != before) == changes
-
-
-def test_insert_missing_touches_nothing_that_is_there(lake: Lake) -> None:
-    def put(*rows: dict[str, Any]) -> None:
-        tables.insert_missing(lake.spark, lake.root, "draws", frame(lake, "draws", list(rows)))
-
-    put(draw("a"))
-    before = version(lake)
-    put(draw("a", drawn=4))
-    assert version(lake) == before
-    put(draw("a", drawn=4), draw("b"))
-    assert draws(lake) == [("man-1", "a", 2), ("man-1", "b", 2)]
 
 
 def test_replace_takes_the_place_of_what_it_names_only(lake: Lake) -> None:
