@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench_join import machine, tree_rss
 from ingest.items import write
 from ingest.ways import run
+from join.measure import machine, tree_rss
 
 ITEMS = "items/sentinel2_colorado_2024.parquet"
 LINES = ("geosr scenes ingest", "stac-geoparquet", "rustac", "orjson alone")

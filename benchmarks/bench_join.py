@@ -14,7 +14,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any
 
 import psutil
 from join.inputs import checksums, write_sides
+from join.measure import machine, tree_rss
 from join.peers import OF_OURS, WAYS, Task, run
 from join.write import write
 
@@ -34,17 +34,6 @@ from geosr_lake.lake import ledger
 
 DAYS = {"modis-landsat": 1, "sentinel2-naip": 15}
 HOUR_US = 3_600_000_000
-
-
-def tree_rss(process: psutil.Process) -> int:
-    """Return the resident memory of a process and all below it, in bytes."""
-    total = 0
-    for one in [process, *process.children(recursive=True)]:
-        try:
-            total += one.memory_info().rss
-        except psutil.Error:
-            continue
-    return total
 
 
 def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, Any]:
@@ -77,11 +66,6 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
     if found["seconds"] > cut_s:
         found, why = none, f"cut at {cut_s:.0f} s"
     return {**found, "peak_gb": peak / 1e9, "why": why}
-
-
-def machine() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Linux"
 
 
 def lake_of(args: argparse.Namespace, pair: str, years: int, folder: Path) -> Path:

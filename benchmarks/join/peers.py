@@ -213,6 +213,9 @@ class Laps:
     def advance(self, amount: int = 1) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
 
 def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> tuple[list[int], int | None]:
     """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""

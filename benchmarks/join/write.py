@@ -1,6 +1,7 @@
 """Acquisitions into a lake: the tables `scenes` and `tiles`, a year at a time."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,22 @@ from join.sky import Looks, looks
 
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 CELL_DEG = 2.0
+
+
+class Facts(NamedTuple):
+    """What every scene of a sensor states: cloud or not, its pixels, zone 0 of its CRS."""
+
+    cloud: bool
+    gsd_m: float
+    epsg: int | None
+
+
+FACTS = {
+    "modis": Facts(False, 500.0, None),
+    "landsat": Facts(True, 30.0, 32600),
+    "sentinel2": Facts(True, 10.0, 32600),
+    "naip": Facts(False, 0.6, 26900),
+}
 
 
 def random_ids(prefix: str, count: int, rng: np.random.Generator) -> pa.Array:
@@ -63,6 +80,8 @@ def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Tabl
     else:
         tile = pa.array(seen.names).take(pa.array(seen.tile))
     instant = pa.timestamp("us", tz="UTC")
+    zone = ((boxes[:, 0] + boxes[:, 2]) / 2 + 180) // 6 + 1
+    facts = FACTS[seen.sensor]
     values = {
         "scene_id": random_ids("scn-", count, rng),
         "tile": tile,
@@ -72,6 +91,10 @@ def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Tabl
         **{name: boxes[:, k] for k, name in enumerate(("xmin", "ymin", "xmax", "ymax"))},
         "footprint_id": names,
         "footprint_wkb": wkb,
+        # A third of the scenes under little cloud, a third under much.
+        "cloud_frac": pa.array(rng.beta(0.5, 0.5, count)) if facts.cloud else pa.nulls(count),
+        "gsd_m": pa.repeat(facts.gsd_m, count),
+        "epsg": pa.array((facts.epsg + zone).astype(np.int32)) if facts.epsg else pa.nulls(count),
     }
     same = {"sensor": seen.sensor, "product": "P.1", "platform": "p", "archive": "made"}
     same |= {"collection": seen.sensor, "item_id": "", "content_hash": ""}
@@ -79,7 +102,7 @@ def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Tabl
     schema = ledger.arrow_schema("scenes")
     for field in schema:
         if field.name in values:
-            columns.append(pa.array(values[field.name], field.type))
+            columns.append(pa.array(values[field.name]).cast(field.type))
         elif field.name in same:
             columns.append(pa.repeat(pa.scalar(same[field.name], field.type), count))
         elif field.nullable:

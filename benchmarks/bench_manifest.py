@@ -1,0 +1,162 @@
+"""A manifest of full size from archives of growing length: quotas fixed, seconds by step.
+
+Sentinel-2 and NAIP over the conterminous US are generated (`join/sky.py`), paired within a window,
+and 20,000 samples with 2,000 reserves are chosen, half of them urban: as many as all subsets of the
+task have together. The land cover is generated too: towns on one in twenty pixels of a kilometre.
+Each build is a process of its own.
+
+    python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--keep FOLDER]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from join.measure import machine, tree_rss
+from join.write import write
+
+QUOTA = 10_000
+URBAN = 1
+
+
+def land_cover(path: Path) -> Path:
+    """Write towns and fields of the US, 0.01 degree."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    rng = np.random.default_rng(1)
+    rows, cols = 2_600, 6_000
+    classes = np.full((rows, cols), 2, np.uint8)
+    for row, col in zip(rng.integers(0, rows, 12_000), rng.integers(0, cols, 12_000), strict=True):
+        reach = int(rng.gamma(1.5, 2.5)) + 1
+        classes[max(0, row - reach) : row + reach, max(0, col - reach) : col + reach] = URBAN
+    profile = {"driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": "uint8"}
+    profile |= {"crs": "EPSG:4326", "transform": from_origin(-126, 50, 0.01, 0.01), "tiled": True}
+    with rasterio.open(path, "w", **profile) as target:
+        target.write(classes, 1)
+    return path
+
+
+def recipe(days: int) -> Any:
+    from geosr_lake.recipe import Recipe
+
+    return Recipe.model_validate(
+        {
+            "name": "bench",
+            "task": "s2_naip",
+            "pairs": {
+                "lr": {"sensor": "sentinel2"},
+                "hr": {"sensor": "naip"},
+                "window": f"{days} d",
+            },
+            "select": {
+                "sites_per_tile_pair": 4,
+                "margin_m": 60,
+                "lr": {"max_cloud_frac": 0.2},
+                "hr": {"max_gsd_m": 0.6},
+                "urban": {"layer": "made", "classes": [URBAN], "min_frac": 0.25},
+                "quotas": {"urban": QUOTA, "non_urban": QUOTA},
+                "block_deg": 0.25,
+                "buffer_m": 1_000,
+            },
+        }
+    )
+
+
+def child(lake: str, cover: str, days: int) -> dict[str, Any]:
+    """Build the manifest in this process."""
+    from join.peers import Laps
+
+    from geosr_lake.lake import Lake
+    from geosr_lake.manifest import build
+
+    laps, begun = Laps(), time.perf_counter()
+    summary = build(Lake.open(lake), recipe(days), Path(cover), progress=laps)
+    laps.start("End")
+    return {
+        "seconds": time.perf_counter() - begun,
+        "cpu_s": sum(os.times()[:2]),
+        "steps": laps.seconds,
+        "pairs": summary.pairs,
+        "tile_pairs": summary.tile_pairs,
+        "sites": summary.sites_found,
+        "drawn": summary.sites_drawn,
+        "candidates": summary.candidates,
+        "samples": summary.samples,
+        "reserves": summary.reserves,
+        "per_tile_pair": summary.sites_per_tile_pair,
+        "manifest": summary.manifest_id,
+    }
+
+
+def lake_of(folder: Path, years: int, days: int) -> Path:
+    """Return the lake of so many years with its pairs, made if it is not there."""
+    from geosr_lake.lake import Lake
+    from geosr_lake.pairs.build import build
+
+    lake = folder / f"manifest-{years}-{days}"
+    if not lake.exists():
+        begun = time.monotonic()
+        scenes = write(lake, ("sentinel2", "naip"), years)
+        pairs = build(Lake.open(lake), recipe(days)).pairs
+        took = time.monotonic() - begun
+        print(f"{years} years: {scenes:,} scenes, {pairs:,} pairs, made in {took:.0f} s")
+    return lake
+
+
+def measured(lake: Path, cover: Path, days: int) -> dict[str, Any]:
+    """Build in a new process, and return what it says with its peak memory."""
+    asked = json.dumps([str(lake), str(cover), days])
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with tempfile.TemporaryFile("w+") as out:
+        started = subprocess.Popen(
+            [sys.executable, __file__, "--child", asked], stdout=out, env=here
+        )
+        watched, peak = psutil.Process(started.pid), 0
+        while started.poll() is None:
+            peak = max(peak, tree_rss(watched))
+            time.sleep(0.2)
+        if started.returncode:
+            sys.exit(started.returncode)
+        out.seek(0)
+        return json.loads(out.read().splitlines()[-1]) | {"peak_gb": peak / 1e9}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--years", type=int, nargs="+", default=[1, 3, 10])
+    parser.add_argument("--days", type=int, default=26, help="the window; 26: 15 million pairs")
+    parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps(child(*json.loads(args.child))))
+        return
+    print(f"Machine: {machine()}")
+    with tempfile.TemporaryDirectory() as made:
+        folder = args.keep or Path(made)
+        cover = land_cover(Path(made) / "land_cover.tif")
+        found = [measured(lake_of(folder, n, args.days), cover, args.days) for n in args.years]
+    names = ["years", *(key for key in found[0] if key not in ("steps", "manifest"))]
+    print(f"\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
+    for years, row in zip(args.years, found, strict=True):
+        cells = [f"{v:,.1f}" if isinstance(v, float) else f"{v:,}" for k, v in row.items()
+                 if k in names]  # fmt: skip
+        print(f"| {years} | {' | '.join(cells)} |")
+    steps = list(dict.fromkeys(step for row in found for step in row["steps"]))
+    print(f"\n| step, s | {' | '.join(str(n) for n in args.years)} |\n|{'---|' * (len(found) + 1)}")
+    for step in steps:
+        seconds = (f"{row['steps'].get(step, 0.0):.1f}" for row in found)
+        print(f"| {step} | {' | '.join(seconds)} |")
+
+
+if __name__ == "__main__":
+    main()
