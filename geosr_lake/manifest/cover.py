@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -38,6 +38,8 @@ MOST_PX = 1_000_000
 """Of a site of more pixels about so many are counted."""
 _AT_ONCE_PX = 4_000_000
 """A window of more pixels is read in strips."""
+_HELD_PX = 64_000_000
+"""A raster of no more pixels is held in memory when it is asked at points."""
 _ROUNDING = 1e-9
 """A limit is met although binary fractions fall short of it."""
 
@@ -167,14 +169,11 @@ class LandCover:
 
     def _of_pixels(self, rows: Floats, cols: Floats) -> list[dict[int, float]]:
         """Return class to fraction of sites that lie inside one pixel each."""
-        at_rows, row_of = np.unique(np.floor(rows).astype(np.int64), return_inverse=True)
-        at_cols, col_of = np.unique(
-            self._wrapped(np.floor(cols).astype(np.int64)), return_inverse=True
+        classes, known = self._each(
+            np.floor(rows).astype(np.int64), self._wrapped(np.floor(cols).astype(np.int64))
         )
-        classes, known = self._grid(at_rows, at_cols)
         return [
-            {int(value): 1.0} if sure else {}
-            for value, sure in zip(classes[row_of, col_of], known[row_of, col_of], strict=True)
+            {int(value): 1.0} if sure else {} for value, sure in zip(classes, known, strict=True)
         ]
 
     def _wrapped(self, cols: Ints) -> Ints:
@@ -229,16 +228,34 @@ class LandCover:
     ) -> Iterator[dict[int, float]]:
         """Yield class to fraction of sites that are asked at points."""
         rows, cols = self._pixels(epsg, *site_points(x_m, y_m, size_m))
-        for row, col in zip(rows, cols, strict=True):
-            somewhere = np.isfinite(row) & np.isfinite(col)
-            at_row, at_col = (
-                np.floor(np.where(somewhere, a, -1)).astype(np.int64) for a in (row, col)
-            )
-            # A coarse pixel answers many points: each is read once.
-            rows_once, row_of = np.unique(at_row, return_inverse=True)
-            cols_once, col_of = np.unique(at_col, return_inverse=True)
-            classes, known = self._grid(rows_once, cols_once)
-            yield class_fractions(classes[row_of, col_of], known[row_of, col_of] & somewhere)
+        somewhere = np.isfinite(rows) & np.isfinite(cols)
+        at_rows, at_cols = (
+            np.floor(np.where(somewhere, a, -1)).astype(np.int64) for a in (rows, cols)
+        )
+        for row, col, sure in zip(at_rows, at_cols, somewhere, strict=True):
+            classes, known = self._each(row, col)
+            yield class_fractions(classes, known & sure)
+
+    def _each(self, rows: Ints, cols: Ints) -> Classes:
+        """Return the classes at some pixels, which may lie outside the raster."""
+        if self._raster.height * self._raster.width <= _HELD_PX:
+            inside = (rows >= 0) & (rows < self._raster.height)
+            inside &= (cols >= 0) & (cols < self._raster.width)
+            at = np.where(inside, rows * self._raster.width + cols, 0)
+            classes, known = self._held
+            return classes[at], known[at] & inside
+        # A coarse pixel answers many points: each is read once.
+        rows_once, row_of = np.unique(rows, return_inverse=True)
+        cols_once, col_of = np.unique(cols, return_inverse=True)
+        classes, known = self._grid(rows_once, cols_once)
+        return classes[row_of, col_of], known[row_of, col_of]
+
+    @cached_property
+    def _held(self) -> Classes:
+        """All pixels of a small raster, row by row."""
+        whole = (np.arange(self._raster.height), np.arange(self._raster.width))
+        classes, known = self._grid(*whole)
+        return classes.ravel(), known.ravel()
 
 
 def _shoelace(x: Floats, y: Floats) -> Floats:

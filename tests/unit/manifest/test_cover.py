@@ -98,6 +98,26 @@ def test_a_big_window_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.Monk
     assert fractions(path) == whole
 
 
+def test_a_large_coarse_raster_is_read_for_each_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones are held in memory, to the same shares; sites inside one pixel or over several."""
+    rng = np.random.default_rng(6)
+    classes = rng.choice([URBAN, FIELD, NODATA], size=(30, 30)).astype(np.uint8)
+    path = write_raster(
+        tmp_path / "lc.tif", classes, west=WEST_M - 9_000, north=SOUTH_M + 9_000, pixel=700
+    )
+    spots = [(WEST_M + 600 * i, SOUTH_M + 600 * j) for i in range(-16, 24) for j in range(-24, 16)]
+    x_m, y_m = np.array(spots).T
+    found = []
+    for most in (10_000, 0):
+        monkeypatch.setattr(cover, "_HELD_PX", most)
+        with LandCover(path) as layer:
+            found.append(layer.sites(np.full(len(x_m), EPSG), x_m, y_m, 600.0))
+    assert found[0] == found[1]
+    assert {len(shares) for shares in found[0]} == {0, 1, 2}
+
+
 def test_a_site_over_180_degrees_reads_both_ends_of_the_globe(tmp_path: Path) -> None:
     classes = np.full((180, 360), FIELD, np.uint8)
     classes[:, 0], classes[:, -1] = URBAN, 14
