@@ -26,7 +26,7 @@ OptionalLake = Annotated[
 def _samples(name: str, lake: "Lake | None") -> "Samples":
     from geosr_lake.manifest.samples import of_file, of_lake
 
-    if not name.startswith("man-"):
+    if not name.startswith("man-") or Path(name).is_file():
         return of_file(Path(name))
     if lake is None:
         raise UsageError(
@@ -120,7 +120,7 @@ def audit(
         opened = None if lake is None else Lake.open(lake, tell=say)
         samples = _samples(manifest, opened)
         if buffer_m is None:
-            ours = opened is not None and manifest.startswith("man-")
+            ours = manifest.startswith("man-") and not Path(manifest).is_file()
             buffer_m = buffer_m_of(opened, manifest) if opened and ours else 0.0
         other = None if against is None else _samples(against, opened)
         found = look(samples, buffer_m=buffer_m, other=other)

@@ -16,6 +16,8 @@ from geosr_lake.errors import UsageError
 from geosr_lake.resources import resource_dir
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from geosr_lake.lake import Lake
 
 MOST_ROWS = 50
@@ -80,11 +82,29 @@ class _Form:
         return cls(asked[0] if asked else "table", limit, parquet)
 
 
-def _answer(lake: "Lake", text: str, arguments: dict[str, Any], form: _Form, write: bool) -> None:
-    """Run one statement and let its rows out."""
+def _answers(
+    lake: "Lake", texts: list[str], arguments: dict[str, Any], form: _Form, write: bool
+) -> None:
+    """Run statements and let their rows out.
+
+    Raises:
+        UsageError: If several have rows and the form is one of a single table.
+    """
+    frames = [lake.sql(text, arguments, write=write) for text in texts]
+    with_rows = sum(bool(frame.columns) for frame in frames)
+    if with_rows > 1 and form.name != "table":
+        raise UsageError(
+            f"{with_rows} statements have rows, and --{form.name} is one table",
+            next_step="Give one of them at a time, or print tables.",
+        )
+    for frame in frames:
+        _answer(frame, form)
+
+
+def _answer(frame: "DataFrame", form: _Form) -> None:
+    """Let the rows of one statement out."""
     from geosr_lake.lake import sql as lake_sql
 
-    frame = lake.sql(text, arguments, write=write)
     if not frame.columns:
         say("Done.")
         return
@@ -189,9 +209,10 @@ def sql(
         opened = Lake.open(lake, tell=say)
         opened = opened if at is None else opened.at(at)
         if texts:
-            for text in texts:
-                _answer(opened, text, arguments, form, write)
+            _answers(opened, texts, arguments, form, write)
             return
+        if form.parquet is not None:
+            raise UsageError("--parquet is one table", next_step="Give a query, or --file.")
         from geosr_lake.cli.prompt import prompt
 
-        prompt(lambda text: _answer(opened, text, arguments, form, write))
+        prompt(lambda text: _answers(opened, [text], arguments, form, write))

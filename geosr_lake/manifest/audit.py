@@ -184,10 +184,12 @@ def audit(samples: Samples, *, buffer_m: float = 0.0, other: Samples | None = No
     """
     ground, found = Ground(samples.footprints), _Found()
     _close_pairs(samples, ground, buffer_m, found)
-    for name, times in Counter(samples.ids).items():
-        if times > 1:
-            splits = [s for i, s in zip(samples.ids, samples.splits, strict=True) if i == name]
-            found.add(Leak("id_twice", name, name, splits[0], splits[-1], 0.0))
+    splits: dict[str, list[str]] = defaultdict(list)
+    for name, split in zip(samples.ids, samples.splits, strict=True):
+        splits[name].append(split)
+    for name, several in splits.items():
+        if len(several) > 1:
+            found.add(Leak("id_twice", name, name, several[0], several[-1], 0.0))
     duplicates = None if other is None else _duplicates(samples, ground, other, found)
     return Audit(
         name=samples.name,

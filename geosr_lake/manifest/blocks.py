@@ -1,7 +1,6 @@
 """Spatial blocks: cells of a grid in degrees, each whole in one split, and how near others are."""
 
 import math
-from collections.abc import Iterator
 
 METRES_A_DEGREE = 110_574.0
 """Of latitude at the equator on WGS84, where a degree is shortest."""
@@ -34,18 +33,20 @@ def blocks_within(
     farthest = max(abs(south - up), abs(north + up))
     # Near a pole a few metres are all longitudes.
     across = 180.0 if farthest >= 89.9 else up / math.cos(math.radians(farthest))
-    lons = list(_marks(west - across, min(east + across, west - across + 360.0), block_deg))
-    lats = list(_marks(south - up, north + up, block_deg))
-    return {block_of(lon, lat, block_deg) for lon in lons for lat in lats}
+    rows = range(math.floor((south - up) / block_deg), math.floor((north + up) / block_deg) + 1)
+    columns = _columns(west - across, east + across, block_deg)
+    return {f"{column}_{row}" for column in columns for row in rows}
 
 
-def _marks(low: float, high: float, block_deg: float) -> Iterator[float]:
-    """Yield a point in every block that the line from `low` to `high` meets."""
-    yield low
-    for k in range(math.floor(low / block_deg) + 1, math.floor(high / block_deg) + 1):
-        yield k * block_deg
-    # The last column before 180 degrees may be narrower than the others.
-    for seam in (-180.0, 180.0):
-        if low < seam <= high:
-            yield seam
-    yield high
+def _columns(low: float, high: float, block_deg: float) -> set[int]:
+    """Return the columns of blocks between two longitudes, which may lie beyond 180 degrees."""
+    if high - low >= 360.0:
+        low, high = -180.0, 180.0
+    found: set[int] = set()
+    for turn in (-360.0, 0.0, 360.0):
+        first, last = max(low - turn, -180.0), min(high - turn, 180.0)
+        if first <= last:
+            columns = range(math.floor(first / block_deg), math.floor(last / block_deg) + 1)
+            # 180 degrees itself is -180, the first column.
+            found |= {column for column in columns if column * block_deg < 180.0}
+    return found

@@ -103,6 +103,7 @@ def build(
     return summary
 
 
+_ROWS_AT_ONCE = 1_000_000
 _NAMES = {KEPT: verdicts.KEPT, RESERVE: verdicts.RESERVE} | dict(enumerate(verdicts.RULE_NAMES))
 
 
@@ -149,9 +150,20 @@ def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]
 
 
 def _candidates(pairs: Pairs, choice: Choice, recipe: Recipe, manifest: str) -> pa.Table:
-    site, pair = choice.site, choice.pair
+    """Return the rows of `candidates`, made in parts: their texts are long."""
+    parts = range(0, max(1, len(choice.site)), _ROWS_AT_ONCE)
+    return pa.concat_tables(
+        _some_candidates(pairs, choice, slice(start, start + _ROWS_AT_ONCE), recipe, manifest)
+        for start in parts
+    )
+
+
+def _some_candidates(
+    pairs: Pairs, choice: Choice, some: slice, recipe: Recipe, manifest: str
+) -> pa.Table:
+    site, pair = choice.site[some], choice.pair[some]
     sites = choice.sites.select(["site_id", "stratum"]).take(pa.array(site))
-    codes, at = np.unique(choice.verdict, return_inverse=True)
+    codes, at = np.unique(choice.verdict[some], return_inverse=True)
     tile_pair = np.searchsorted(pairs.first, pair, side="right") - 1
     columns = {
         "manifest_id": pa.repeat(manifest, len(site)),

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pyproj import Transformer
 
 POINTS_PER_EDGE = 20
-_POINTS = POINTS_PER_EDGE**2
 FEWEST_PX = 100
 """A site of fewer pixels is asked at points: pixels wider than a tenth of it."""
 MOST_PX = 1_000_000
@@ -233,7 +232,7 @@ class LandCover:
             np.floor(np.where(somewhere, a, -1)).astype(np.int64) for a in (rows, cols)
         )
         for row, col, sure in zip(at_rows, at_cols, somewhere, strict=True):
-            classes, known = self._each(row, col)
+            classes, known = self._each(row, self._wrapped(col))
             yield class_fractions(classes, known & sure)
 
     def _each(self, rows: Ints, cols: Ints) -> Classes:

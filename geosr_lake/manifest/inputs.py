@@ -168,11 +168,18 @@ def _unfit(lake: Lake, rule_id: str, what: str) -> IncompleteError:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Return the number of each value among the distinct ones, and these."""
+    """Return the number of each value among the distinct ones, and these, sorted."""
     one = column.unify_dictionaries().combine_chunks()
     if isinstance(one, pa.ChunkedArray):  # what Arrow makes of no chunk, or of too many bytes
         one = pa.concat_arrays(one.chunks)
-    return one.indices.to_numpy().astype(np.int64), one.dictionary
+    code = one.indices.to_numpy().astype(np.int64)
+    # A file's dictionary holds values of rows that a filter removed, and in the file's order.
+    used = np.flatnonzero(np.bincount(code, minlength=len(one.dictionary)))
+    values = one.dictionary.take(pa.array(used))
+    order = pc.sort_indices(values)
+    number = np.zeros(len(one.dictionary), dtype=np.int64)
+    number[used[order.to_numpy()]] = np.arange(len(used))
+    return number[code], values.take(order)
 
 
 def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:

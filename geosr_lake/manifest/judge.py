@@ -23,6 +23,8 @@ STANDS = -1
 """In place of a rule's number: no rule that looks at one candidate alone drops it."""
 NOT_BEST = RULE_NAMES.index("not_best")
 OVER_QUOTA = RULE_NAMES.index("over_quota")
+_PAIRS_AT_ONCE = 5_000_000
+"""Pairs of a site's tile pairs that are held against footprints at once, about."""
 _GSD_SLACK = 1.001
 """Archives round pixel sizes (0.6 m as 0.6000001)."""
 
@@ -79,19 +81,37 @@ def candidates(
         task: Says which sides have zones.
         rule: The limits.
     """
+    frames = squares(sites.cells, task.site_size_m, rule.margin_m)
+    shown = [_shown(frames, site[some], tile_pair[some], pairs) for some in _some(tile_pair, pairs)]
+    none = np.empty(0, np.int64)
+    of_site, pair = (np.concatenate([none, *(found[i] for found in shown)]) for i in (0, 1))
+    verdict = first_rules(sites, of_site, pair, pairs, task, rule)
+    best = _best(sites, of_site, pair, verdict == STANDS, pairs)
+    return Candidates(of_site, pair, verdict, best)
+
+
+def _some(tile_pair: Ints, pairs: Pairs) -> list[Ints]:
+    """Return positions of tile pairs in portions that have so many pairs together, about."""
+    before = np.cumsum(pairs.first[tile_pair + 1] - pairs.first[tile_pair])
+    return np.split(
+        np.arange(len(tile_pair)), np.flatnonzero(np.diff(before // _PAIRS_AT_ONCE)) + 1
+    )
+
+
+def _shown(
+    frames: NDArray[np.object_], site: Ints, tile_pair: Ints, pairs: Pairs
+) -> tuple[Ints, Ints]:
+    """Return site and pair for all pairs of tile pairs that show the site's frame whole."""
     counts = pairs.first[tile_pair + 1] - pairs.first[tile_pair]
     of_site = np.repeat(site, counts)
     ends = np.cumsum(counts)
     pair = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
         pairs.first[tile_pair] - ends + counts, counts
     )
-    frames = squares(sites.cells, task.site_size_m, rule.margin_m)
     for scenes, of_pair in ((pairs.hr_scenes, pairs.hr), (pairs.lr_scenes, pairs.lr)):
         whole = _whole(frames, of_site, scenes, of_pair[pair])
         of_site, pair = of_site[whole], pair[whole]
-    verdict = first_rules(sites, of_site, pair, pairs, task, rule)
-    best = _best(sites, of_site, pair, verdict == STANDS, pairs)
-    return Candidates(of_site, pair, verdict, best)
+    return of_site, pair
 
 
 def _whole(frames: NDArray[np.object_], site: Ints, scenes: Scenes, scene: Ints) -> Bools:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +155,7 @@ def of_file(path: Path) -> Samples:
         name=str(path),
         ids=[str(value) for value in ids],
         splits=[str(value) for value in split],
-        strata=_column(table, STRATUM_NAMES) or nothing,
+        strata=[None if v is None else str(v) for v in _column(table, STRATUM_NAMES) or nothing],
         grounds=[footprint_id(wkb) for wkb in shapely.to_wkb(shapely.normalize(footprints))],
         footprints=footprints,
         times=[_moment(value) for value in _column(table, TIME_NAMES) or nothing],
@@ -177,6 +177,8 @@ def _moment(value: Any) -> datetime | None:
             value = datetime.fromisoformat(value)
         except ValueError:
             return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -200,6 +202,7 @@ def _footprints(table: pa.Table, path: Path) -> Geometries:
         raise UsageError(f"Geometry is encoded as {encoding}, not WKB", where=str(path))
     found = shapely.from_wkb(wkb, on_invalid="ignore")
     shapes: Geometries = np.asarray(found, dtype=object)
+    shapes = np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes))
     kinds = shapely.get_type_id(shapes)
     bad = np.flatnonzero(~np.isin(kinds, (3, 6)) | shapely.is_empty(shapes))
     if bad.size:

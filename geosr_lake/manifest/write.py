@@ -55,7 +55,7 @@ def write(lake: Lake, draft: Draft) -> bool:
     changed = {
         name: rows
         for name, rows in tables.items()
-        if not _in_order(name, rows).equals(_in_order(name, _committed(lake, draft, name)))
+        if not _same(name, rows, _committed(lake, draft, name))
     }
     if not changed:
         return False
@@ -71,6 +71,12 @@ def write(lake: Lake, draft: Draft) -> bool:
 
 def _committed(lake: Lake, draft: Draft, table: str) -> pa.Table:
     return lake.arrow(table, filters=[("manifest_id", "=", draft.manifest_id)])
+
+
+def _same(table: str, rows: pa.Table, committed: pa.Table) -> bool:
+    if rows.num_rows != committed.num_rows:
+        return False
+    return bool(_in_order(table, rows).equals(_in_order(table, committed)))
 
 
 def _in_order(table: str, rows: pa.Table) -> pa.Table:

@@ -1,7 +1,8 @@
 """The pairs among scenes that fit into memory, found in this process: no shuffle, no JVM.
 
-The tiles of the LR side are dealt to parts, and each part is matched as a task of the join is
-(`match`), in as many threads as there are cores: GEOS and Arrow compute outside of Python's lock.
+The tiles of the LR side are dealt to parts, a crowded one to several by time, and each part is
+matched as a task of the join is (`match`), in as many threads as there are cores: GEOS and Arrow
+compute outside of Python's lock.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +46,7 @@ def find(
         rule: The rule; its id keys the rows.
         tell: Called after each part with what was tested.
     """
-    parts = _parts(lr, hr, tile_pairs)
+    parts = _parts(lr, hr, tile_pairs, rule.window_us)
     first = next(parts)
     following = next(parts, None)
     if following is None:  # threads would only cost
@@ -72,7 +74,7 @@ class _Part:
     tiles: TilePairs
 
 
-def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table) -> Iterator[_Part]:
+def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> Iterator[_Part]:
     """Deal out the LR tiles; an HR scene comes to each part that one of its partners is in."""
     of_lr, of_hr = (_coded(side) for side in (lr, hr))
     known = TilePairs.of(tile_pairs, of_lr.names, of_hr.names)
@@ -82,18 +84,45 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table) -> Iterator[_Part]:
     part_of_tile = group_tiles(table, min(count, max(1, len(of_lr.names))))
     hr_tile = np.repeat(np.arange(len(of_hr.names)), np.diff(known.first))
     part_of_pair = part_of_tile[known.lr_tile]
+    times = tuple(_Times.of(side) for side in (lr, hr))
     for part in np.unique(part_of_tile) if len(part_of_tile) else [0]:
         mine = part_of_pair == part
         meets = np.zeros(len(of_hr.names), bool)
         meets[hr_tile[mine]] = True
-        rows = pa.concat_tables(
-            [
-                _rows(lr, of_lr.code, part_of_tile[of_lr.code] == part, hr=False),
-                _rows(hr, of_hr.code, meets[of_hr.code], hr=True),
-            ]
-        )
         first = np.searchsorted(hr_tile[mine], np.arange(len(of_hr.names) + 1))
-        yield _Part(rows, TilePairs(of_lr.names, of_hr.names, first, known.lr_tile[mine]))
+        tiles = TilePairs(of_lr.names, of_hr.names, first, known.lr_tile[mine])
+        own = (np.flatnonzero(part_of_tile[of_lr.code] == part), np.flatnonzero(meets[of_hr.code]))
+        for lr_at, hr_at in _by_time(*own, *times, window_us):
+            rows = [_rows(lr, of_lr.code, lr_at, hr=False), _rows(hr, of_hr.code, hr_at, hr=True)]
+            yield _Part(pa.concat_tables(rows), tiles)
+
+
+class _Times(NamedTuple):
+    """When the scenes of a side begin and end, microseconds."""
+
+    start_us: Ints
+    end_us: Ints
+
+    @classmethod
+    def of(cls, scenes: pa.Table) -> "_Times":
+        return cls(*(scenes[n].cast(pa.int64()).to_numpy() for n in ("t_start", "t_end")))
+
+
+def _by_time(
+    lr_at: Ints, hr_at: Ints, lr: _Times, hr: _Times, window_us: int
+) -> Iterator[tuple[Ints, Ints]]:
+    """Yield a part's scenes whole, or cut by the time of the LR scenes where they are too many.
+
+    Each LR scene is in one piece, and an HR scene in each whose time it may be near.
+    """
+    pieces = -(-len(lr_at) // (2 * ROWS_A_PART))
+    if pieces < 2:
+        yield lr_at, hr_at
+        return
+    for piece in np.array_split(lr_at[np.argsort(lr.start_us[lr_at], kind="stable")], pieces):
+        near = hr.start_us[hr_at] <= lr.end_us[piece].max() + window_us
+        near &= hr.end_us[hr_at] >= lr.start_us[piece].min() - window_us
+        yield np.sort(piece), hr_at[near]
 
 
 @dataclass(frozen=True)
@@ -111,11 +140,8 @@ def _coded(scenes: pa.Table) -> _Coded:
     return _Coded(names, code.to_numpy().astype(np.int64))
 
 
-def _rows(
-    scenes: pa.Table, code: Ints, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]", *, hr: bool
-) -> pa.Table:
-    """Return chosen scenes as `match` takes them: all in one slot, with their footprints."""
-    at = np.flatnonzero(chosen)
+def _rows(scenes: pa.Table, code: Ints, at: Ints, *, hr: bool) -> pa.Table:
+    """Return scenes as `match` takes them: all in one slot, with their footprints."""
     some = scenes.select(list(NEEDED)).take(pa.array(at))
     none = pa.array(np.zeros(len(at), np.int32))
     return pa.table(

@@ -150,7 +150,7 @@ class SplitRule(_Section):
 
 
 class SelectRule(_Section):
-    """How samples are chosen among the sites inside the pairs' overlaps."""
+    """How samples are chosen among the sites that pairs show whole."""
 
     seed: int = Field(default=0, description="Changes which sites are drawn and kept")
     sites_per_tile_pair: int = Field(

@@ -168,16 +168,16 @@ class _Run:
     def todo(self) -> list[Slice]:
         """Return the slices to ask for."""
         now = datetime.now(UTC)
-        fetched = self._held | {one.slice: one.fetched_at for one in self._batch}
         waiting = {one.slice for one in self._batch}
         todo = []
         for part in self._asked:
+            if part in waiting:  # it comes in with this run; what came since, with the next
+                continue
             settled_after_d = self._wanted.api.settled_after_d(part.collection)
-            at = fetched.get(part)
-            again = self._wanted.again and part not in waiting
+            at, again = self._held.get(part), self._wanted.again
             if at is None or again or slices.can_have_changed(part.day, at, settled_after_d, now):
                 todo.append(part)
-            elif part not in waiting:
+            else:
                 self.summary.held += 1
         return todo
 

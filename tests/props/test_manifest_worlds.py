@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifest_world import SOUTH_M, WEST_M, boxed, lonlat_box
 
 from geosr_lake.ids import sample_id, site_id
+from geosr_lake.manifest import judge as judge_module
 from geosr_lake.manifest.inputs import Pairs, Scenes, TilePairs
 from geosr_lake.manifest.judge import STANDS, Candidates, Sites, candidates, conditions
 from geosr_lake.manifest.sites import Cells
@@ -266,6 +268,17 @@ def test_the_order_of_the_pairs_does_not_matter(
         return set(zip(*columns, strict=True))
 
     assert told(other) == told(world)
+
+
+@settings(max_examples=50, deadline=None)
+@given(world=worlds(), rule=RULES)
+def test_pairs_are_judged_alike_few_at_a_time(world: dict[str, Any], rule: SelectRule) -> None:
+    _, _, whole = judge(world, rule)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge_module, "_PAIRS_AT_ONCE", 1)
+        _, _, parts = judge(world, rule)
+    for name in ("site", "pair", "verdict", "best"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
 def test_the_rules_are_asked_in_the_order_that_is_told() -> None:

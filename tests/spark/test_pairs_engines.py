@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import get_args
 
+import pyarrow as pa
 import pytest
 from pairs_world import DAY_US, NOON_2024_US, Scene, pairs_of, put, recipe, square
 
 from geosr_lake.lake import Lake, arrow, ledger, tables
 from geosr_lake.pairs import here, increment
 from geosr_lake.pairs.build import Engine, build
+from geosr_lake.pairs.match import Tested
+from geosr_lake.recipe import PairRule
 
 pytestmark = pytest.mark.spark
 
@@ -100,3 +103,28 @@ def test_limits_change_the_way_and_not_the_pairs(
         assert build(lake, RULE).from_nothing
         monkeypatch.undo()
     assert not build(lake, RULE, anew=True).changed
+
+
+def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into parts of about equal size, which find the same pairs."""
+    crowded = [
+        Scene("modis", "h00v00", square(0, 0, 5), T + hour * DAY_US // 24, name=f"{hour}")
+        for hour in range(200)
+    ]
+    put(lake, [*scenes(6), *crowded])
+    build(lake, RULE)
+    whole = rows(lake)
+    monkeypatch.setattr(here, "ROWS_A_PART", 10)
+    lr_scenes: list[int] = []
+    match = here._match
+
+    def counted(part: here._Part, rule: PairRule) -> tuple[pa.Table, Tested]:
+        lr_scenes.append(len(part.rows) - sum(part.rows["hr"].to_pylist()))
+        return match(part, rule)
+
+    monkeypatch.setattr(here, "_match", counted)
+    assert not build(lake, RULE, anew=True).changed
+    assert rows(lake) == whole
+    # 206 scenes of one tile at 20 to a part; a part is never much more.
+    assert len(lr_scenes) > 11
+    assert max(lr_scenes) <= 20

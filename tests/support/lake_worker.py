@@ -80,12 +80,13 @@ def _do(asked: dict[str, Any]) -> None:
     from geosr_lake.scenes.ingest import ingest
 
     lake = Lake.create(asked["lake"], wait_s=asked.get("wait_s", 0.0))
+    engine = asked.get("engine", "auto")
     for stage in asked["stages"]:
         if stage == "ingest":
-            ingest(lake, asked["sources"])
+            ingest(lake, asked["sources"], engine=engine)
         elif stage == "pairs":
             lake.refresh()
-            build_pairs(lake, world.recipe())
+            build_pairs(lake, world.recipe(), engine=engine)
         else:
             build_manifest(lake, world.recipe(), Path(asked["land_cover"]))
 

@@ -44,6 +44,17 @@ def test_over_180_degrees_blocks_go_on_at_the_other_end() -> None:
     assert blocks_within((179.2, 0.5, 179.3, 0.6), 90_000.0, 1.0) >= {"179_0", "-180_0"}
 
 
+def test_blocks_between_two_edges_are_not_skipped() -> None:
+    """43 * 0.1 / 0.1 is less than 43 in binary; and blocks of 0.7 degrees do not divide 180."""
+    found = blocks_within((4.29, 4.25, 4.295, 4.255), 25_000.0, 0.1)
+    assert {name.split("_")[0] for name in found} == {str(c) for c in range(40, 46)}
+    assert {name.split("_")[1] for name in found} == {str(r) for r in range(40, 45)}
+    found = blocks_within((-179.96, 51.9, -179.95, 51.905), 20_000.0, 0.7)
+    assert {name.split("_")[0] for name in found} == {"-258", "-257", "256", "257"} & {
+        name.split("_")[0] for name in found
+    } | {"-258", "257"}
+
+
 def test_near_a_pole_all_longitudes_are_near() -> None:
     found = blocks_within((0.0, 83.9, 0.1, 84.0), 670_000.0, 30.0)
     assert {name.split("_")[0] for name in found} == {str(k) for k in range(-6, 6)}

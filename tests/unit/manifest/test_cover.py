@@ -98,6 +98,25 @@ def test_a_big_window_is_read_in_strips(tmp_path: Path, monkeypatch: pytest.Monk
     assert fractions(path) == whole
 
 
+def test_a_globe_from_0_to_360_degrees_is_asked_west_of_greenwich(tmp_path: Path) -> None:
+    """Sites inside a pixel, over several, and of many pixels."""
+    from pyproj import Transformer
+
+    to_utm = Transformer.from_crs(4326, 32613, always_xy=True)
+    x, y = to_utm.transform(-105.0, 40.0)
+    x_m, y_m = (np.array([int(v) + d for d in (0, -300, 5_000)]) for v in (x, y))
+    for pixel in (1.0, 0.1):
+        size = int(360 / pixel)
+        classes = np.full((size // 2, size), 7, np.uint8)
+        path = write_raster(
+            tmp_path / f"{size}.tif", classes, west=0, north=90, pixel=pixel, crs="EPSG:4326"
+        )
+        with LandCover(path) as layer:
+            for size_m in (600.0, 30_000.0, 300_000.0):
+                found = layer.sites(np.full(3, EPSG), x_m, y_m, size_m)
+                assert found == [{7: pytest.approx(1.0)}] * 3
+
+
 def test_a_large_coarse_raster_is_read_for_each_site(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

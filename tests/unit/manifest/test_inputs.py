@@ -13,6 +13,7 @@ from geosr_lake.manifest.inputs import read
 
 
 def lake_of(folder: Path, scenes: list[Scene], *, files: int = 1) -> Lake:
+    folder.mkdir(exist_ok=True)
     lake = Lake.create(folder / "lake")
     put(lake, scenes, all_pairs(scenes, recipe()), files=files)
     return lake
@@ -54,6 +55,33 @@ def test_extents_meet_where_the_scenes_of_both_tiles_are(tmp_path: Path) -> None
     tiles = read(lake_of(tmp_path, scenes), recipe()).tiles
     np.testing.assert_array_equal(tiles.boxes, [[-104.62, 40, -104.5, 40.2]])
     assert tiles.of_box.tolist() == [0]
+
+
+def test_rows_of_other_rules_in_the_same_file_are_not_seen(tmp_path: Path) -> None:
+    """Neither their scenes, which may be gone, nor their tiles."""
+    scenes, wide = four_quads(), recipe()
+    far = [
+        Scene("sentinel2", "01AAA", shapely.box(10, 10, 11, 11), 0, cloud=0.0),
+        Scene("naip", "aaa", shapely.box(10.1, 10.1, 10.2, 10.2), 3, gsd_m=0.6),
+    ]
+    pairs = all_pairs(scenes, wide)
+    others = [row | {"rule_id": "rul-other"} for row in all_pairs([*far, *scenes], wide)]
+    gone = [row | {"rule_id": "rul-gone", "lr_scene_id": "scn-gone"} for row in others]
+    lake = Lake.create(tmp_path / "lake")
+    put(lake, [*far, *scenes], [*others, *pairs, *gone])
+    alone = read(lake_of(tmp_path / "alone", scenes), wide)
+    found = read(lake, wide)
+    for side in ("lr_scenes", "hr_scenes"):
+        assert getattr(found, side).ids.to_pylist() == getattr(alone, side).ids.to_pylist()
+    np.testing.assert_array_equal(found.tiles.boxes, alone.tiles.boxes)
+    assert found.tiles.hr_tile.to_pylist() == alone.tiles.hr_tile.to_pylist()
+
+
+def test_tiles_and_scenes_are_in_the_order_of_their_names(tmp_path: Path) -> None:
+    scenes = four_quads()
+    pairs = read(lake_of(tmp_path, scenes[::-1], files=3), recipe())
+    for names in (pairs.lr_scenes.ids, pairs.hr_scenes.ids, pairs.tiles.hr_tile):
+        assert names.to_pylist() == sorted(names.to_pylist())
 
 
 def over_180() -> list[Scene]:

@@ -1,6 +1,6 @@
 """Samples of files that others made, and what is said of files that are none."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import geopandas
@@ -9,8 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from typer.testing import CliRunner
 
-from geosr_lake.errors import UsageError
+from geosr_lake.cli.app import app
+from geosr_lake.errors import LeakError, UsageError
+from geosr_lake.manifest.audit import audit
 from geosr_lake.manifest.samples import of_file
 
 BOXES = [shapely.box(10 + i, 50, 10.01 + i, 50.01) for i in range(3)]
@@ -86,6 +89,26 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     pq.write_table(pa.table({"split": SPLITS}), tmp_path / "plain.parquet")
     with pytest.raises(UsageError, match="of no column that it is a geometry"):
         of_file(tmp_path / "plain.parquet")
+
+
+def test_crossed_rings_and_plain_dates_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bow_tie = shapely.Polygon([(10, 50), (10.01, 50.01), (10.01, 50), (10, 50.01)])
+    frame = geopandas.GeoDataFrame(
+        {"split": SPLITS[:2], "date": [date(2020, 1, 1), None], "label": [1.0, None]},
+        geometry=[bow_tie, BOXES[0]],
+        crs="EPSG:4326",
+    )
+    frame.to_parquet(tmp_path / "man-made.parquet")
+    found = of_file(tmp_path / "man-made.parquet")
+    assert shapely.is_valid(found.footprints).all()
+    assert list(found.times) == [datetime(2020, 1, 1, tzinfo=UTC), None]
+    assert found.strata[0] == "1.0"
+    assert not audit(found).clean
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["manifest", "audit", "man-made.parquet"])
+    assert done.exit_code == LeakError.exit_code
 
 
 def test_points_are_no_footprints(tmp_path: Path) -> None:

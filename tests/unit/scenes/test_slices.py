@@ -67,10 +67,14 @@ def test_what_can_have_changed() -> None:
     assert can_have_changed(day, early, settles, early + timedelta(minutes=61))
 
 
-def spooled(folder: Path, day: date = date(2024, 7, 1)) -> spool.Spooled:
+def spooled(
+    folder: Path,
+    day: date = date(2024, 7, 1),
+    fetched_at: datetime = datetime(2024, 8, 1, tzinfo=UTC),
+) -> spool.Spooled:
     draft = spool.Draft(folder, Slice(API, "c", day))
     draft.add([signed({"id": "x", "assets": {"a": {"href": "rel/b.tif"}}})])
-    return draft.finish(pages=1, matched=1, faults={}, fetched_at=datetime(2024, 8, 1, tzinfo=UTC))
+    return draft.finish(pages=1, matched=1, faults={}, fetched_at=fetched_at)
 
 
 def test_a_spooled_slice_is_found_again_and_unsigned(tmp_path: Path) -> None:
@@ -123,3 +127,18 @@ def test_what_waits_is_taken_over_unless_the_lake_has_it_as_new(
     run.resume()
     assert run.summary.resumed == resumed
     assert len(spool.complete(tmp_path / "lake" / "spool")) == resumed
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_waits_is_not_asked_for_in_the_same_run(tmp_path: Path, again: bool) -> None:
+    """A day that can still change, fetched hours ago by a run that was killed: it comes in once."""
+    lake, now = Lake.create(tmp_path / "lake"), datetime.now(UTC)
+    recent = (now - timedelta(days=3)).date()
+    one = spooled(tmp_path / "lake" / "spool", recent, now - timedelta(hours=2))
+    assert can_have_changed(recent, one.fetched_at, 30, now)
+    other = Slice(API, "c", recent - timedelta(days=1))
+    wanted = live.Wanted(api_of("http://127.0.0.1:1"), ("c",), (other.day, recent), again=again)
+    run = live._Run(lake, wanted, Silent(), [other, one.slice])
+    run.resume()
+    assert run.todo() == [other]
+    assert (run.summary.resumed, run.summary.held) == (1, 0)
