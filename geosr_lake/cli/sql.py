@@ -16,8 +16,6 @@ from geosr_lake.errors import UsageError
 from geosr_lake.resources import resource_dir
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
     from geosr_lake.lake import Lake
 
 MOST_ROWS = 50
@@ -101,7 +99,7 @@ def _answers(
         _answer(frame, form)
 
 
-def _answer(frame: "DataFrame", form: _Form) -> None:
+def _answer(frame: Any, form: _Form) -> None:
     """Let the rows of one statement out."""
     from geosr_lake.lake import sql as lake_sql
 

@@ -84,15 +84,16 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
     part_of_tile = group_tiles(table, min(count, max(1, len(of_lr.names))))
     hr_tile = np.repeat(np.arange(len(of_hr.names)), np.diff(known.first))
     part_of_pair = part_of_tile[known.lr_tile]
-    times = tuple(_Times.of(side) for side in (lr, hr))
+    lr_times, hr_times = (_Times.of(side) for side in (lr, hr))
     for part in np.unique(part_of_tile) if len(part_of_tile) else [0]:
         mine = part_of_pair == part
         meets = np.zeros(len(of_hr.names), bool)
         meets[hr_tile[mine]] = True
         first = np.searchsorted(hr_tile[mine], np.arange(len(of_hr.names) + 1))
         tiles = TilePairs(of_lr.names, of_hr.names, first, known.lr_tile[mine])
-        own = (np.flatnonzero(part_of_tile[of_lr.code] == part), np.flatnonzero(meets[of_hr.code]))
-        for lr_at, hr_at in _by_time(*own, *times, window_us):
+        lr_own = np.flatnonzero(part_of_tile[of_lr.code] == part)
+        hr_own = np.flatnonzero(meets[of_hr.code])
+        for lr_at, hr_at in _by_time(lr_own, hr_own, lr_times, hr_times, window_us):
             rows = [_rows(lr, of_lr.code, lr_at, hr=False), _rows(hr, of_hr.code, hr_at, hr=True)]
             yield _Part(pa.concat_tables(rows), tiles)
 

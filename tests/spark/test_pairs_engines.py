@@ -108,7 +108,7 @@ def test_limits_change_the_way_and_not_the_pairs(
 def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Into parts of about equal size, which find the same pairs."""
     crowded = [
-        Scene("modis", "h00v00", square(0, 0, 5), T + hour * DAY_US // 24, name=f"{hour}")
+        Scene("modis", "h00v00", square(0, 0, 5), T + hour * DAY_US // 24, name=f"hour {hour}")
         for hour in range(200)
     ]
     put(lake, [*scenes(6), *crowded])

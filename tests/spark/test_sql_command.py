@@ -90,7 +90,6 @@ def test_long_texts_are_clipped_in_a_table_only(built: Any) -> None:
         (["SELECT 1; SELECT 2", "--json"], "2 statements have rows, and --json is one table"),
         (["SELECT 1; SELECT 2", "--csv"], "2 statements have rows"),
         (["SELECT 1; SELECT 2", "--parquet", "new.parquet"], "2 statements have rows"),
-        (["--parquet", "new.parquet"], "--parquet is one table"),
         (["--file", "nowhere.sql"], "nowhere.sql"),
         (["/* nothing */"], "no statement"),
         (["SELECT 1", "--at", "99"], "There is no commit 99"),
