@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 # Folders are dealt out whole (tests/conftest.py): more than a few processes do not help.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 # Everything is pinned and hashed, so pip resolves nothing. Two packages are published as source only.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+# Errors are told; what pip plans to change in itself is not.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --require-hashes \
 	--no-build-isolation --use-pep517 --only-binary :all: --no-binary pyspark --no-binary version-parser
 
 .DEFAULT_GOAL := help
@@ -72,7 +73,7 @@ $(VENV)/build.stamp: requirements/build.txt | python
 $(VENV)/lake.stamp: requirements/lake.txt pyproject.toml $(VENV)/build.stamp
 	@echo "Installing the packages of the lake (0.7 GB to download, 1.6 GB on disk) ..."
 	@$(PIP) -r requirements/lake.txt
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/train.stamp: requirements/train.txt $(VENV)/lake.stamp

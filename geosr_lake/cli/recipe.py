@@ -7,7 +7,7 @@ import typer
 import yaml
 
 from geosr_lake.cli.console import JsonOption, exit_codes, print_counts, print_rows, report
-from geosr_lake.recipe import Recipe, flat, load_recipe, parse_recipe, recipe_text
+from geosr_lake.recipe import Recipe, changed, flat, load_recipe, parse_recipe, recipe_text
 from geosr_lake.recipe.yaml_text import stated
 
 app = typer.Typer(help="Check and compare recipes.", no_args_is_help=True)
@@ -83,9 +83,5 @@ def diff(recipe: RecipeArgument, other: RecipeArgument, as_json: JsonOption = Fa
     """
     with exit_codes(f"geosr recipe diff {recipe} {other}"):
         first, second = (flat(json.loads(load_recipe(r).canonical())) for r in (recipe, other))
-        rows = [
-            [key, first.get(key), second.get(key)]
-            for key in sorted(first.keys() | second.keys())
-            if first.get(key) != second.get(key)
-        ]
+        rows = [[row.what, row.a, row.b] for row in changed(first, second)]
         report(rows, as_json=as_json, show=lambda: print_rows(["key", recipe, other], rows))

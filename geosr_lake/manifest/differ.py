@@ -4,27 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake
-from geosr_lake.recipe import flat
+from geosr_lake.manifest.samples import recipe_of
+from geosr_lake.recipe import Changed, changed, flat
 
 _COMPARED = ("role", "split", "stratum", "rank", "block")
 """Columns in which a sample of both can differ; all others follow from its id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One value that differs.
-
-    Attributes:
-        what: Key of the recipe, table, or column.
-        a: The value in the one.
-        b: The value in the other.
-    """
-
-    what: str
-    a: Any
-    b: Any
 
 
 @dataclass(frozen=True)
@@ -67,7 +52,7 @@ def diff(lake: Lake, a: str, b: str, *, examples: int = 5) -> Difference:
     Raises:
         UsageError: If the lake does not hold one of them.
     """
-    recipes = [flat(json.loads(_recipe(lake, name))) for name in (a, b)]
+    recipes = [flat(json.loads(recipe_of(lake, name).canonical())) for name in (a, b)]
     one, two = (_rows(lake, name) for name in (a, b))
     both = one.keys() & two.keys()
     only_a, only_b = sorted(one.keys() - both), sorted(two.keys() - both)
@@ -91,12 +76,6 @@ def diff(lake: Lake, a: str, b: str, *, examples: int = 5) -> Difference:
     )
 
 
-def changed(a: dict[str, Any], b: dict[str, Any]) -> tuple[Changed, ...]:
-    """Return the keys whose values differ, in order; a key that is not there has None."""
-    keys = sorted(a.keys() | b.keys())
-    return tuple(Changed(k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k))
-
-
 def read_versions(lake: Lake, manifest_id: str) -> dict[str, int]:
     """Return the Delta version of every table that the first build of a manifest read.
 
@@ -112,18 +91,6 @@ def read_versions(lake: Lake, manifest_id: str) -> dict[str, int]:
         return {}
     first = min(made, key=lambda row: row["started_at"])
     return dict(first["versions_in"] or ())
-
-
-def _recipe(lake: Lake, manifest_id: str) -> str:
-    wanted = [("manifest_id", "=", manifest_id)]
-    found = lake.arrow("manifests", columns=["recipe"], filters=wanted)["recipe"].to_pylist()
-    if not found:
-        raise UsageError(
-            f"The lake holds no manifest {manifest_id!r}",
-            where=str(lake.root),
-            next_step="`geosr inspect manifest` lists those that there are.",
-        )
-    return str(found[0])
 
 
 def _rows(lake: Lake, manifest_id: str) -> dict[str, dict[str, Any]]:

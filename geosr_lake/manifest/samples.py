@@ -17,7 +17,7 @@ from geosr_lake.errors import UsageError
 from geosr_lake.ids import footprint_id
 from geosr_lake.lake import Lake
 from geosr_lake.lake.contracts import contract
-from geosr_lake.recipe import parse_canonical
+from geosr_lake.recipe import Recipe, parse_canonical
 
 Geometries = NDArray[np.object_]
 SPLIT_NAMES = ("split", "subset_split", "fold")
@@ -88,15 +88,8 @@ def manifest_table(lake: Lake, manifest_id: str) -> pa.Table:
     Raises:
         UsageError: If the lake holds no such manifest.
     """
+    recipe_of(lake, manifest_id)  # or there is none of this name
     rows = lake.arrow("manifest", filters=[("manifest_id", "=", manifest_id)])
-    if not rows.num_rows:
-        known = lake.arrow("manifests", columns=["manifest_id", "name"]).to_pylist()
-        names = ", ".join(f"{row['manifest_id']} ({row['name']})" for row in known)
-        raise UsageError(
-            f"The lake holds no manifest {manifest_id!r}",
-            where=str(lake.root),
-            next_step=f"It holds {names}." if known else "Build one: `geosr manifest build`.",
-        )
     ground = _of_keys(lake, "sites", rows["site_id"], ["lon", "lat", "footprint_wkb"])
     ground = ground.rename_columns(["site_id", "lon", "lat", "geometry"])
     whole = rows.join(ground, "site_id", join_type="inner")
@@ -116,12 +109,28 @@ def _of_keys(lake: Lake, table: str, keys: pa.ChunkedArray, columns: list[str]) 
     return lake.arrow(table, columns=[key, *columns], filters=wanted)
 
 
+def recipe_of(lake: Lake, manifest_id: str) -> Recipe:
+    """Return the recipe that a manifest was built by.
+
+    Raises:
+        UsageError: If the lake holds no such manifest.
+    """
+    rows = lake.arrow("manifests", columns=["manifest_id", "name", "recipe"]).to_pylist()
+    for row in rows:
+        if row["manifest_id"] == manifest_id:
+            return parse_canonical(row["recipe"])
+    names = ", ".join(f"{row['manifest_id']} ({row['name']})" for row in rows)
+    raise UsageError(
+        f"The lake holds no manifest {manifest_id!r}",
+        where=str(lake.root),
+        next_step=f"It holds {names}." if rows else "Build one: `geosr manifest build`.",
+    )
+
+
 def buffer_m_of(lake: Lake, manifest_id: str) -> float:
     """Return the least distance between splits that a manifest's recipe asks for, metres."""
-    rows = lake.arrow("manifests", columns=["recipe"], filters=[("manifest_id", "=", manifest_id)])
-    found = [parse_canonical(text) for text in rows["recipe"].to_pylist()]
-    asked = [r.select.buffer_m for r in found if r.select is not None]
-    return max((metres for metres in asked if metres is not None), default=0.0)
+    select = recipe_of(lake, manifest_id).select
+    return 0.0 if select is None or select.buffer_m is None else select.buffer_m
 
 
 def of_file(path: Path) -> Samples:

@@ -21,6 +21,8 @@ from geosr_lake.recipe.model import (
     UrbanRule,
 )
 from geosr_lake.recipe.reading import (
+    Changed,
+    changed,
     flat,
     load_recipe,
     parse_canonical,
@@ -30,6 +32,7 @@ from geosr_lake.recipe.reading import (
 
 __all__ = [
     "COARSE_TO_FINE",
+    "Changed",
     "CubeRule",
     "PairRule",
     "Quotas",
@@ -42,6 +45,7 @@ __all__ = [
     "SplitRule",
     "TaskName",
     "UrbanRule",
+    "changed",
     "flat",
     "load_recipe",
     "parse_canonical",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +25,27 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
         for name, inner in value.items()
         for key, leaf in flat(inner, f"{prefix}.{name}" if prefix else name).items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One value that differs.
+
+    Attributes:
+        what: A dotted key, or a table.
+        a: The value in the one.
+        b: The value in the other.
+    """
+
+    what: str
+    a: Any
+    b: Any
+
+
+def changed(a: dict[str, Any], b: dict[str, Any]) -> tuple[Changed, ...]:
+    """Return the keys whose values differ, in order; a key that is not there has None."""
+    keys = sorted(a.keys() | b.keys())
+    return tuple(Changed(k, a.get(k), b.get(k)) for k in keys if a.get(k) != b.get(k))
 
 
 def _sections(kind: Any) -> Iterator[type[BaseModel]]:

@@ -6,12 +6,8 @@ from typing import Any, Literal, get_args
 import yaml
 
 Mark = Literal["paper", "code", "ours"]
-MARKS: dict[Mark, str] = {
-    "paper": "stated by GeoSR-Bench (arXiv 2605.00310)",
-    "code": "read off its released code or data",
-    "ours": "the paper is silent: this project's choice",
-}
-"""Who says that a value is so. A comment begins with one of them and a colon, or is one of them."""
+"""Who says that a value is so: GeoSR-Bench (arXiv 2605.00310), its released code or data, or this
+project where both are silent. A comment begins with one of them and a colon, or is one of them."""
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top, as pydantic gives the place of an error."""
