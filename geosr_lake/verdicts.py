@@ -39,8 +39,14 @@ RULES: tuple[Rule, ...] = (
     Rule("hr_snow_unknown", "the HR scene states no snow share (select.hr.unknown_snow)"),
     Rule("hr_snow", "the HR scene has more snow than select.hr.max_snow_frac"),
     Rule("cover_unknown", "the land-cover layer does not say whether the site is urban"),
+    Rule(
+        "shared_ground", "its frame overlaps that of a site that was chosen before it, from chips"
+    ),
     Rule("not_best", "another pair serves the same site better"),
-    Rule("over_quota", "its stratum's quota and reserves were full (select.quotas)"),
+    Rule(
+        "over_quota",
+        "the quota of its stratum, or of its part of the spread, was full, and its reserves",
+    ),
 )
 """In the order in which they are asked."""
 

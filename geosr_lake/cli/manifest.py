@@ -18,12 +18,13 @@ from geosr_lake.cli.console import (
     report,
     say,
 )
-from geosr_lake.errors import IncompleteError
+from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.recipe import load_recipe
 
 if TYPE_CHECKING:
     from geosr_lake.manifest import ManifestSummary
     from geosr_lake.manifest.differ import Difference
+    from geosr_lake.manifest.summary import CellCount
 
 app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
 
@@ -47,19 +48,46 @@ def _show(summary: "ManifestSummary", name: str) -> None:
     print_counts(f"Manifest of {name}{': no change' if summary.unchanged else ''}", found)
     steps = [[s.rule, s.n_in, s.n_dropped, s.n_out] for s in summary.funnel]
     print_rows(["rule", "in", "dropped", "out"], steps, title="Funnel of candidates")
-    strata = [[stratum, *counts.values()] for stratum, counts in summary.strata.items()]
-    head = ["stratum", "asked", "samples", "reserves asked", "reserves"]
-    print_rows(head, strata, title="Strata")
-    splits = [[split, *counts.values()] for split, counts in summary.splits.items()]
-    head = ["split", "blocks", "samples", "reserves", *summary.strata]
-    print_rows(head, splits, title="Splits")
+    rows = [
+        [c.subset, c.stratum, c.band or "", c.asked, c.samples, c.reserves_asked, c.reserves]
+        for c in summary.quotas
+    ]
+    head = ["subset", "stratum", "part", "asked", "samples", "reserves asked", "reserves"]
+    print_rows(head, rows, title="Quotas")
+    rows = [
+        [subset, split, *counts.values()]
+        for subset, of_subset in summary.splits.items()
+        for split, counts in of_subset.items()
+    ]
+    print_rows(["subset", "split", "blocks", "samples", "reserves"], rows, title="Splits")
+
+
+def _by_name(given: list[str] | None, option: str) -> dict[str, Path]:
+    """Return files by the name before the equals sign.
+
+    Raises:
+        UsageError: If there is none, or a name comes twice.
+    """
+    found: dict[str, Path] = {}
+    for text in given or ():
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"{text!r} is not SUBSET=FILE", where=option)
+        if name in found:
+            raise UsageError(f"The subset {name} has two files", where=option)
+        found[name] = Path(path)
+    return found
+
+
+def _named(cell: "CellCount") -> str:
+    return ", ".join(filter(None, (cell.subset, cell.stratum, cell.band)))
 
 
 def _shortfalls(summary: "ManifestSummary") -> list[str]:
     said = [
-        f"Only {counts['samples']} of {counts['asked']} {stratum} samples were found."
-        for stratum, counts in summary.strata.items()
-        if counts["samples"] < counts["asked"]
+        f"Only {cell.samples} of {cell.asked} samples of {_named(cell)} were found: {cell.reason}."
+        for cell in summary.quotas
+        if cell.reason
     ]
     if summary.widened:
         said.append(
@@ -71,9 +99,13 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
             "The pairs are older than the lake's scenes: `geosr pairs build` with the same recipe "
             "brings them up to date, then build the manifest again."
         )
-    empty = [split for split, counts in summary.splits.items() if not counts["samples"]]
-    if summary.samples and empty:
-        said.append(f"No block holds samples of {' and '.join(empty)}: see select.block_deg.")
+    for subset, of_subset in summary.splits.items():
+        empty = [split for split, counts in of_subset.items() if not counts["samples"]]
+        if empty and len(empty) < len(of_subset):
+            said.append(
+                f"No block of {subset} holds samples of {' and '.join(empty)}: "
+                "see select.block_deg."
+            )
     return said
 
 
@@ -94,22 +126,51 @@ def build(
         ),
     ],
     lake: LakeOption,
+    chips: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--chips",
+            metavar="SUBSET=FILE",
+            help="Polygons of a label's chips (GeoParquet, GeoJSON), for a subset of chips.",
+        ),
+    ] = None,
+    extent: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--extent",
+            metavar="SUBSET=FILE",
+            help="Polygons in which a subset's sites lie (GeoParquet, GeoJSON).",
+        ),
+    ] = None,
+    ecoregions: Annotated[
+        Path | None,
+        typer.Option(
+            "--ecoregions",
+            metavar="FILE",
+            help="Polygons with names, for subsets that are spread over them.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
     """Choose samples among the sites that pairs show whole, and say why the others were not.
 
     Example: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif --lake my_lake`
+
+    With chips: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif \
+    --chips chesapeakersc=patches.parquet --lake my_lake`
     """
     parts = ["geosr", "manifest", "build", "--recipe", recipe, "--land-cover", str(land_cover)]
     with exit_codes(shlex.join([*parts, "--lake", lake])):
         from geosr_lake.lake import Lake
+        from geosr_lake.manifest import Files
         from geosr_lake.manifest import build as build_manifest
 
         rule = load_recipe(recipe)
+        files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
-            summary = build_manifest(opened, rule, land_cover, progress=progress)
+            summary = build_manifest(opened, rule, land_cover, files=files, progress=progress)
         following = ["geosr", "cubes", "materialize", "--manifest", summary.manifest_id]
         report(
             asdict(summary),

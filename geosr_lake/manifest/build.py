@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from geosr_lake import ids, verdicts
 from geosr_lake.lake import Lake, Progress, changes
@@ -16,21 +17,22 @@ from geosr_lake.manifest.choose import KEPT, RESERVE, Choice, choose
 from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.inputs import Pairs, Scenes, read
 from geosr_lake.manifest.judge import Ints, sample_ids
-from geosr_lake.manifest.select import (
-    SUBSET,
-    content_hash,
-    manifest_id,
-    manifest_rows,
-    room,
-)
-from geosr_lake.manifest.summary import ManifestSummary, by_split, by_stratum, funnel
+from geosr_lake.manifest.places import NO_FILES, Files, Places
+from geosr_lake.manifest.quotas import NATURAL, QuotaCell
+from geosr_lake.manifest.select import content_hash, manifest_id, manifest_rows
+from geosr_lake.manifest.summary import ManifestSummary, by_split, cell_counts, funnel
 from geosr_lake.manifest.write import Draft, write
-from geosr_lake.recipe import Recipe
+from geosr_lake.recipe import Recipe, SelectRule
 from geosr_lake.sensors.tasks import TASKS
 
 
 def build(
-    lake: Lake, recipe: Recipe, land_cover: Path, *, progress: Progress | None = None
+    lake: Lake,
+    recipe: Recipe,
+    land_cover: Path,
+    *,
+    files: Files = NO_FILES,
+    progress: Progress | None = None,
 ) -> ManifestSummary:
     """Choose the samples of a recipe among the sites that its pairs show, and commit them.
 
@@ -41,11 +43,12 @@ def build(
         lake: Holds the pairs of `recipe.pairs`.
         recipe: With `task` and `select`.
         land_cover: Raster of one band of class numbers, the layer that `select.urban` names.
+        files: Chips, extents and regions of the recipe's subsets.
         progress: Told about each step.
 
     Raises:
         RecipeError: If the recipe ends at pairs.
-        UsageError: If the raster cannot be used.
+        UsageError: If the raster or one of the files cannot be used.
         IncompleteError: If the lake has no pairs of this rule, or one names a scene that is gone.
     """
     task_name, rule = recipe.selection
@@ -57,11 +60,13 @@ def build(
         layer_version = layer.version
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         run.detail = {"recipe": recipe.name, "pairs_rule": recipe.pairs.rule_id}
+        places = Places(task, rule, files)
         told.start("Reading pairs and scenes")
         pairs = read(lake, recipe)
-        choice = choose(pairs, task, rule, layer, told)
+        choice = choose(pairs, task, rule, layer, places, told)
         rows = manifest_rows(_chosen(pairs, choice, recipe), rule)
-        counts = _verdicts(choice)
+        counts = _verdicts(choice, rule)
+        quotas = cell_counts(choice.cells, choice.found, _Reasons(choice, places).of)
         rows_hash = content_hash(rows, _hashed_columns())
         name = manifest_id(task.name, rule.rule_id, rows_hash)
         draft = Draft(
@@ -70,7 +75,9 @@ def build(
             recipe=recipe,
             layer_version=layer_version,
             rows=rows,
-            funnel=funnel(counts),
+            funnels={name: funnel(of_subset) for name, of_subset in counts.items()},
+            quotas=quotas,
+            files=places.versions,
             draws=_draws(pairs, choice, name),
             sites=choice.sites,
             candidates=_candidates(pairs, choice, recipe, name),
@@ -84,16 +91,16 @@ def build(
             task=task.name,
             unchanged=unchanged,
             tile_pairs=len(pairs.tiles),
-            sites_found=int(choice.n_sites.sum()),
+            sites_found=sum(int(draws.n_sites.sum()) for draws in choice.draws),
             sites_drawn=choice.sites.num_rows,
             sites_per_tile_pair=choice.per_tile_pair,
             widened=choice.per_tile_pair > rule.sites_per_tile_pair,
             pairs=len(pairs),
-            candidates=sum(counts.values()),
+            candidates=len(choice.verdict),
             samples=roles_found["sample"],
             reserves=roles_found["reserve"],
-            funnel=draft.funnel,
-            strata=by_stratum(rows, room(rule.quotas, rule.reserve_frac)),
+            funnel=funnel(sum(map(Counter, counts.values()), Counter())),
+            quotas=quotas,
             splits=by_split(rows),
             pairs_outdated=_outdated(lake, recipe),
         )
@@ -107,10 +114,46 @@ _ROWS_AT_ONCE = 1_000_000
 _NAMES = {KEPT: verdicts.KEPT, RESERVE: verdicts.RESERVE} | dict(enumerate(verdicts.RULE_NAMES))
 
 
-def _verdicts(choice: Choice) -> dict[str, int]:
-    """Return the number of candidates of each verdict."""
-    found, counts = np.unique(choice.verdict, return_counts=True)
-    return {_NAMES[int(v)]: int(n) for v, n in zip(found, counts, strict=True)}
+def _verdicts(choice: Choice, rule: SelectRule) -> dict[str, dict[str, int]]:
+    """Return the number of candidates of each verdict, by subset."""
+    codes = np.stack([choice.subset[choice.site], choice.verdict])
+    (subset, verdict), counts = np.unique(codes, axis=1, return_counts=True)
+    found: dict[str, dict[str, int]] = {part.name: {} for part in rule.parts}
+    for s, v, n in zip(subset.tolist(), verdict.tolist(), counts.tolist(), strict=True):
+        found[rule.parts[s].name][_NAMES[v]] = n
+    return found
+
+
+class _Reasons:
+    """Says why cells of quotas lack samples; they do only where no site was left to be drawn."""
+
+    def __init__(self, choice: Choice, places: Places) -> None:
+        self._chips = {places.subsets[number].name for number in places.chips}
+        self._of_name = {subset.name: subset for subset in places.subsets}
+        names = np.array([*self._of_name], dtype=object)
+        strata = choice.sites["stratum"].to_pylist()
+        self._verdicts: dict[tuple[str, str | None], Counter[str]] = {}
+        of_site = choice.subset[choice.site].tolist()
+        for number, site, code in zip(
+            of_site, choice.site.tolist(), choice.verdict.tolist(), strict=True
+        ):
+            key = names[number], strata[site]
+            self._verdicts.setdefault(key, Counter())[_NAMES[code]] += 1
+
+    def of(self, cell: QuotaCell) -> str:
+        """Return the reason of one cell."""
+        if self._of_name[cell.subset].sites == "chips" and cell.subset not in self._chips:
+            return "its chips were not given"
+        strata = ("urban", "non_urban") if cell.stratum == NATURAL else (cell.stratum,)
+        mine = sum((self._verdicts.get((cell.subset, s), Counter()) for s in strata), Counter())
+        unknown = self._verdicts.get((cell.subset, None), Counter())
+        dropped = mine + unknown
+        for name in (verdicts.KEPT, verdicts.RESERVE, "not_best"):
+            dropped.pop(name, None)
+        if not dropped:
+            return "no other site is shown whole by a pair"
+        verdict, n = min(dropped.items(), key=lambda item: (-item[1], item[0]))
+        return f"no site is left; {verdict} dropped most candidates, {n:,} of {dropped.total():,}"
 
 
 def _pair_columns(pairs: Pairs, pair: Ints, rule_id: str) -> dict[str, Any]:
@@ -134,10 +177,12 @@ def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]
     site, pair = choice.site[at], choice.pair[at]
     sites = choice.sites.take(pa.array(site))
     names = sites["site_id"].to_numpy(zero_copy_only=False)
+    subsets = _subset_names(recipe)[choice.subset[site]]
     kept = choice.verdict[at] == KEPT
     rows: list[dict[str, Any]] = pa.table(
         {
-            "sample_id": pa.array(sample_ids(SUBSET, names, pair, pairs), pa.string()),
+            "sample_id": pa.array(sample_ids(subsets, names, pair, pairs), pa.string()),
+            "subset": pa.array(subsets, pa.string()),
             "role": pa.array(np.where(kept, "sample", "reserve"), pa.string()),
             **_pair_columns(pairs, pair, recipe.pairs.rule_id),
             **{
@@ -162,18 +207,19 @@ def _some_candidates(
     pairs: Pairs, choice: Choice, some: slice, recipe: Recipe, manifest: str
 ) -> pa.Table:
     site, pair = choice.site[some], choice.pair[some]
-    sites = choice.sites.select(["site_id", "stratum"]).take(pa.array(site))
+    sites = choice.sites.select(["site_id", "stratum", "split"]).take(pa.array(site))
     codes, at = np.unique(choice.verdict[some], return_inverse=True)
     tile_pair = np.searchsorted(pairs.first, pair, side="right") - 1
     columns = {
         "manifest_id": pa.repeat(manifest, len(site)),
-        "subset": pa.repeat(SUBSET, len(site)),
+        "subset": pa.array(_subset_names(recipe)[choice.subset[site]], pa.string()),
         "site_id": sites["site_id"],
         **_pair_columns(pairs, pair, recipe.pairs.rule_id),
         "lr_tile": pairs.tiles.lr_tile.take(pa.array(tile_pair)),
         "hr_tile": pairs.tiles.hr_tile.take(pa.array(tile_pair)),
         "verdict": pa.array([_NAMES[int(c)] for c in codes], pa.string()).take(pa.array(at)),
         "stratum": sites["stratum"],
+        "split": sites["split"],
         **_shares("lr", pairs.lr_scenes, pairs.lr[pair]),
         **_shares("hr", pairs.hr_scenes, pairs.hr[pair]),
     }
@@ -190,16 +236,23 @@ def _shares(side: str, scenes: Scenes, scene: Ints) -> dict[str, pa.Array]:
 def _draws(pairs: Pairs, choice: Choice, manifest: str) -> pa.Table:
     """Return how many sites each tile pair holds and how many of them were drawn."""
     n = len(pairs.tiles)
-    return pa.table(
-        {
-            "manifest_id": pa.repeat(manifest, n),
-            "subset": pa.repeat(SUBSET, n),
-            "lr_tile": pc.cast(pairs.tiles.lr_tile, pa.string()),
-            "hr_tile": pc.cast(pairs.tiles.hr_tile, pa.string()),
-            "n_sites": choice.n_sites,
-            "n_drawn": choice.n_drawn,
-        }
+    return pa.concat_tables(
+        pa.table(
+            {
+                "manifest_id": pa.repeat(manifest, n),
+                "subset": pa.repeat(draws.name, n),
+                "lr_tile": pc.cast(pairs.tiles.lr_tile, pa.string()),
+                "hr_tile": pc.cast(pairs.tiles.hr_tile, pa.string()),
+                "n_sites": draws.n_sites,
+                "n_drawn": draws.n_drawn,
+            }
+        )
+        for draws in choice.draws
     )
+
+
+def _subset_names(recipe: Recipe) -> NDArray[np.object_]:
+    return np.array([subset.name for subset in recipe.selection[1].parts], dtype=object)
 
 
 def _outdated(lake: Lake, recipe: Recipe) -> bool:

@@ -1,9 +1,7 @@
 """Draws sites, judges their candidates, and goes on until the quotas are met."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +9,10 @@ import shapely
 from numpy.typing import NDArray
 
 from geosr_lake.lake import Progress
-from geosr_lake.manifest.cover import STRATA, LandCover, Stratum
+from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
+from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.describe import SITES, described
-from geosr_lake.manifest.draw import Drawn, draw
+from geosr_lake.manifest.draw import draw, site_keys
 from geosr_lake.manifest.inputs import Pairs, TilePairs
 from geosr_lake.manifest.judge import (
     NOT_BEST,
@@ -23,7 +22,8 @@ from geosr_lake.manifest.judge import (
     Sites,
     candidates,
 )
-from geosr_lake.manifest.select import room
+from geosr_lake.manifest.places import Places
+from geosr_lake.manifest.quotas import QuotaCell, Room
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
@@ -32,6 +32,8 @@ Ints = NDArray[np.int64]
 
 KEPT, RESERVE = -2, -3
 """Verdicts of the chosen candidates, beside the numbers of the rules."""
+GRID = "grid"
+"""What the draw from the task's grid is called, which all subsets without chips share."""
 _WIDER = 4
 """By how much a draw that fell short is widened."""
 _LEAST, _MOST = 1_000, 50_000
@@ -41,105 +43,294 @@ _FIRST_RATE = 0.25
 
 
 @dataclass(frozen=True)
+class Draws:
+    """One draw: how many sites each tile pair holds, and how many of them were drawn.
+
+    Attributes:
+        name: `GRID`, or the subset whose chips they are.
+        n_sites: Shape (t,).
+        n_drawn: Shape (t,).
+    """
+
+    name: str
+    n_sites: Ints
+    n_drawn: Ints
+
+
+@dataclass(frozen=True)
 class Choice:
     """What was drawn, and what became of it.
 
     Attributes:
         sites: The drawn sites, rows of `describe.SITES`, in the order in which they were drawn.
+        subset: Number of the subset that each site was drawn for.
         site: Number of each candidate's site.
         pair: Number of its pair.
         verdict: Number of the rule that drops it (`RULE_NAMES`), or `KEPT` or `RESERVE`.
-        n_sites: Sites of each tile pair.
-        n_drawn: How many of them were drawn.
-        per_tile_pair: Sites that a tile pair could draw in the end.
+        draws: From the grid, and from each list of chips.
+        per_tile_pair: Sites of the grid that a tile pair could draw in the end.
+        cells: The cells of the quotas.
+        found: Samples and reserves that each cell got.
     """
 
     sites: pa.Table
+    subset: Ints
     site: Ints
     pair: Ints
     verdict: Ints
-    n_sites: Ints
-    n_drawn: Ints
+    draws: tuple[Draws, ...]
     per_tile_pair: int
+    cells: tuple[QuotaCell, ...]
+    found: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class _Wave:
-    """Some drawn sites, the tile pairs that hold them, and their candidates."""
+    """Some drawn sites, the subset of each, the tile pairs that hold them, their candidates."""
 
     sites: pa.Table
+    subset: Ints
     tile_pair: Ints
-    found: Candidates
+    site: Ints
+    pair: Ints
+    verdict: Ints
 
 
 def choose(
-    pairs: Pairs, task: Task, rule: SelectRule, layer: LandCover, progress: Progress
+    pairs: Pairs, task: Task, rule: SelectRule, layer: LandCover, places: Places, progress: Progress
 ) -> Choice:
     """Draw sites in the order of their keys and judge their pairs, until the quotas are met.
 
-    A site is drawn only while its stratum lacks samples or reserves; what land cover leaves
-    unknown is drawn too, to be told as such. When no site is left and quotas are not met, tile
-    pairs may draw more of theirs, four times as many each time.
+    A site is drawn only while some subset that may have it lacks its stratum; what land cover
+    leaves unknown is drawn too, to be told as such. Chips come first. When no site of the grid is
+    left and quotas are not met, tile pairs may draw more of theirs, four times as many each time.
 
     Args:
         pairs: The rule's pairs.
         task: Gives the site grid.
         rule: Limits, quotas, splits and the seed.
         layer: The land-cover raster.
+        places: Where the sites of each subset may lie.
         progress: Told how far it is.
     """
-    asked = {
-        name: n + reserves for name, (n, reserves) in room(rule.quotas, rule.reserve_frac).items()
-    }
-    waves: list[_Wave] = []
-    passing: Counter[str] = Counter()
-    most, looked_at, seen = rule.sites_per_tile_pair, 0, np.empty(0, np.uint64)
-    holds = _Holders(pairs.tiles)
-    while True:
-        drawn = draw(task, pairs.tiles, rule.seed, most)
-        fresh = np.flatnonzero(~np.isin(drawn.keys, seen))
-        seen = drawn.keys
-        progress.start("Looking at sites", total=None)
-        for cells in _portions(drawn.cells.take(fresh), asked, passing, looked_at):
-            lacking = {name for name in STRATA if passing[name] < asked[name]}
-            if not lacking:
+    return _Search(pairs, task, rule, layer, places, progress).run()
+
+
+class _Search:
+    """What is found so far, and what is lacking."""
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        task: Task,
+        rule: SelectRule,
+        layer: LandCover,
+        places: Places,
+        progress: Progress,
+    ) -> None:
+        self._pairs, self._task, self._rule = pairs, task, rule
+        self._layer, self._places, self._progress = layer, places, progress
+        self._room = Room(rule)
+        # Cells of one grid never overlap: only frames of chips can stand in the way.
+        heeded = bool(places.chips) and rule.shared_ground == "drop"
+        self._ground = Ground(task.site_size_m) if heeded else None
+        self._holders = _Holders(pairs.tiles)
+        self._waves: list[_Wave] = []
+        self._draws: list[Draws] = []
+        self._looked_at = 0
+        self._drawn = 0
+
+    def run(self) -> Choice:
+        self._progress.start("Looking at sites", total=None)
+        for number in self._places.chips:
+            self._from_chips(number)
+        most = self._from_grid()
+        return self._settled(most)
+
+    def _open(self, subsets: list[int]) -> list[int]:
+        return [n for n in subsets if self._room.is_open(self._places.subsets[n].name)]
+
+    def _from_chips(self, number: int) -> None:
+        """Draw from the chips of a subset."""
+        chips = self._places.chips[number]
+        chips = chips.take(np.argsort(site_keys(self._rule.seed, chips), kind="stable"))
+        chips = chips.take(self._places.inside(chips, number))
+        before, looked_at = len(self._waves), 0
+        for cells in self._portions(chips, [number], looked_at):
+            if not self._open([number]):
                 break
             looked_at += len(cells)
-            wave = _look(cells, lacking, holds, pairs, task, rule, layer)
-            waves.append(wave)
-            best = wave.found.site[wave.found.best]
-            passing.update(wave.sites["stratum"].take(pa.array(best)).to_pylist())
-            progress.note(
-                f"{looked_at:,} looked at, {sum(w.sites.num_rows for w in waves):,} drawn, "
-                + ", ".join(f"{min(passing[n], asked[n]):,} of {asked[n]:,} {n}" for n in STRATA)
-            )
-        met = all(passing[name] >= asked[name] for name in STRATA)
-        if met or most >= int(drawn.n_sites.max(initial=0)):
-            return _settled(waves, drawn, rule, most)
-        most *= _WIDER
+            self._look(cells, [number])
+        _, tile_pair = self._holders.of(chips)
+        name = self._places.subsets[number].name
+        self._count(name, np.bincount(tile_pair, minlength=len(self._pairs.tiles)), before)
+
+    def _from_grid(self) -> int:
+        """Draw from the grid; return how many sites a tile pair could draw in the end."""
+        tiles, most = self._pairs.tiles, self._rule.sites_per_tile_pair
+        before, looked_at, seen = len(self._waves), 0, np.empty(0, np.uint64)
+        n_sites: Ints | None = None
+        while True:
+            lacking = self._open(self._places.on_grid)
+            near = None if n_sites is None else self._near(lacking)
+            drawn = draw(self._task, tiles, self._rule.seed, most, near)
+            n_sites = drawn.n_sites if n_sites is None else n_sites
+            fresh = np.flatnonzero(~np.isin(drawn.keys, seen))
+            seen = np.union1d(seen, drawn.keys)
+            for cells in self._portions(drawn.cells.take(fresh), lacking, looked_at):
+                lacking = self._open(lacking)
+                if not lacking:
+                    break
+                looked_at += len(cells)
+                self._look(cells, lacking)
+            if not self._open(lacking) or most >= int(n_sites.max(initial=0)):
+                self._count(GRID, n_sites, before)
+                return most
+            most *= _WIDER
+
+    def _near(self, subsets: list[int]) -> NDArray[np.bool_]:
+        """Tell which boxes are worth a wider draw: those of tile pairs that reach their areas."""
+        tiles = self._pairs.tiles
+        reached = tiles.of_box[self._places.reached(tiles.boxes, subsets)]
+        return np.isin(tiles.of_box, reached)
+
+    def _count(self, name: str, n_sites: Ints, since: int) -> None:
+        drawn = [wave.tile_pair for wave in self._waves[since:]]
+        n_drawn = np.bincount(
+            np.concatenate([np.empty(0, np.int64), *drawn]), minlength=len(n_sites)
+        )
+        self._draws.append(Draws(name, n_sites, n_drawn))
+
+    def _portions(self, cells: Cells, subsets: list[int], before: int) -> Iterator[Cells]:
+        """Yield cells in order, as many at a time as will bring what is lacking, if all goes on so.
+
+        Args:
+            cells: The cells.
+            subsets: The subsets that they are for.
+            before: How many were looked at for them before.
+        """
+        names = {self._places.subsets[number].name for number in subsets}
+        room, start = self._room, 0
+        while start < len(cells):
+            looked_at = before + start
+            most = 0.0
+            for number, cell in enumerate(room.cells):
+                if cell.subset in names and room.left(number):
+                    found = room.found[number]
+                    rate = found / looked_at if looked_at and found else _FIRST_RATE
+                    most = max(most, room.left(number) / rate)
+            size = int(np.clip(1.2 * most, _LEAST, _MOST))
+            yield cells.take(np.arange(start, min(start + size, len(cells))))
+            start += size
+
+    def _look(self, cells: Cells, subsets: list[int]) -> None:
+        """Judge the candidates of those cells that some subset lacks, and give them to it."""
+        self._looked_at += len(cells)
+        inside = {number: self._places.inside(cells, number) for number in subsets}
+        which = np.flatnonzero(np.any([*inside.values()], axis=0))
+        rows = described(cells.take(which), self._task, self._layer, self._rule)
+        offer = self._offer(rows, cells.take(which), {n: m[which] for n, m in inside.items()})
+        asked = np.flatnonzero(wanted(self._places.subsets, self._room, offer))
+        offer, rows = _taken(offer, asked), rows.take(pa.array(asked))
+        sites = Sites(
+            np.array(rows["site_id"].to_pylist(), dtype=object),
+            offer.cells,
+            rows["zone_edge"].to_numpy(),
+            rows["split_edge"].to_numpy(),
+            offer.strata,
+        )
+        site, tile_pair = self._holders.of(offer.cells)
+        found = candidates(sites, site, tile_pair, self._pairs, self._task, self._rule)
+        offer = self._with_candidates(offer, found)
+        most = self._rule.pairs_per_site
+        given = assign(self._places.subsets, self._room, self._ground, offer, most)
+        self._waves.append(_wave(rows, site, tile_pair, found, given, most))
+        self._drawn += self._waves[-1].sites.num_rows
+        self._tell()
+
+    def _offer(self, rows: pa.Table, cells: Cells, inside: dict[int, NDArray[np.bool_]]) -> Offer:
+        strata = np.array([*rows["stratum"].to_pylist(), None], dtype=object)[:-1]
+        bands = {number: self._places.bands(cells, number) for number in inside}
+        none = np.zeros(len(cells), dtype=np.int64)
+        return Offer(cells, strata, inside, bands, none, none)
+
+    def _with_candidates(self, offer: Offer, found: Candidates) -> Offer:
+        n = len(offer.cells)
+        standing = np.bincount(found.site[found.place >= 0], minlength=n)
+        best = np.flatnonzero(found.place == 0)
+        month = np.zeros(n, dtype=np.int64)
+        month[found.site[best]] = self._pairs.hr_scenes.month[self._pairs.hr[found.pair[best]]]
+        return Offer(offer.cells, offer.strata, offer.inside, offer.bands, standing, month)
+
+    def _tell(self) -> None:
+        got: dict[str, list[int]] = {}
+        for cell, found in zip(self._room.cells, self._room.found, strict=True):
+            of_subset = got.setdefault(cell.subset, [0, 0])
+            of_subset[0] += found
+            of_subset[1] += cell.asked + cell.reserves
+        told = ", ".join(f"{name} {n:,} of {all_:,}" for name, (n, all_) in got.items())
+        self._progress.note(f"{self._looked_at:,} looked at, {self._drawn:,} drawn: {told}")
+
+    def _settled(self, most: int) -> Choice:
+        """Return the choice among all that was drawn."""
+        waves, none = self._waves, np.empty(0, np.int64)
+        starts = np.cumsum([0, *(wave.sites.num_rows for wave in waves)])
+        site = [wave.site + start for wave, start in zip(waves, starts, strict=False)]
+        return Choice(
+            pa.concat_tables([SITES.empty_table(), *(wave.sites for wave in waves)]),
+            np.concatenate([none, *(wave.subset for wave in waves)]),
+            np.concatenate([none, *site]),
+            np.concatenate([none, *(wave.pair for wave in waves)]),
+            np.concatenate([none, *(wave.verdict for wave in waves)]),
+            tuple(self._draws),
+            most,
+            self._room.cells,
+            tuple(self._room.found),
+        )
 
 
-def _portions(
-    cells: Cells, asked: dict[str, int], passing: Counter[str], before: int
-) -> Iterator[Cells]:
-    """Yield cells in order, as many at a time as will bring what is lacking, if all goes on so."""
-    start = 0
-    while start < len(cells):
-        looked_at = before + start
-        wanted = 0.0
-        for name, n in asked.items():
-            rate = passing[name] / looked_at if looked_at and passing[name] else _FIRST_RATE
-            wanted = max(wanted, (n - passing[name]) / rate)
-        size = int(np.clip(1.2 * wanted, _LEAST, _MOST))
-        yield cells.take(np.arange(start, min(start + size, len(cells))))
-        start += size
+def _taken(offer: Offer, which: Ints) -> Offer:
+    """Return some of the sites of an offer."""
+    return Offer(
+        offer.cells.take(which),
+        offer.strata[which],
+        {number: mask[which] for number, mask in offer.inside.items()},
+        {number: [bands[i] for i in which.tolist()] for number, bands in offer.bands.items()},
+        offer.n_standing[which],
+        offer.month[which],
+    )
+
+
+def _wave(
+    rows: pa.Table, site: Ints, tile_pair: Ints, found: Candidates, given: Assigned, most: int
+) -> _Wave:
+    """Return what was drawn of some sites, with the verdicts of its candidates."""
+    verdict = found.verdict.astype(np.int64)
+    standing = np.flatnonzero(found.place >= 0)
+    of, place = found.site[standing], found.place[standing]
+    settled = np.where(given.instead[of] != STANDS, given.instead[of], OVER_QUOTA)
+    settled[(settled == OVER_QUOTA) & (place >= most)] = NOT_BEST
+    settled[place < given.kept[of] + given.reserves[of]] = RESERVE
+    settled[place < given.kept[of]] = KEPT
+    verdict[standing] = settled
+    drawn = given.subset >= 0
+    number = np.cumsum(drawn) - 1
+    ours, held = drawn[found.site], drawn[site]
+    return _Wave(
+        rows.filter(pa.array(drawn)),
+        given.subset[drawn],
+        tile_pair[held],
+        number[found.site[ours]],
+        found.pair[ours],
+        verdict[ours],
+    )
 
 
 class _Holders:
     """Finds the tile pairs that hold sites."""
 
     def __init__(self, tiles: TilePairs) -> None:
-        boxes: Any = shapely.box(*tiles.boxes.T)
+        boxes: NDArray[np.object_] = np.asarray(shapely.box(*tiles.boxes.T))
         self._tree = shapely.STRtree(boxes)
         self._of_box = tiles.of_box
 
@@ -149,49 +340,3 @@ class _Holders:
         cell, box = self._tree.query(points, predicate="intersects")
         both = np.unique(np.stack([cell, self._of_box[box]], axis=1), axis=0)
         return both[:, 0], both[:, 1]
-
-
-def _look(
-    cells: Cells,
-    lacking: set[Stratum],
-    holders: _Holders,
-    pairs: Pairs,
-    task: Task,
-    rule: SelectRule,
-    layer: LandCover,
-) -> _Wave:
-    rows = described(cells, task, layer, rule)
-    strata = np.array(rows["stratum"].to_pylist(), dtype=object)
-    wanted = np.flatnonzero([name is None or name in lacking for name in strata])
-    rows, cells = rows.take(pa.array(wanted)), cells.take(wanted)
-    sites = Sites(
-        np.array(rows["site_id"].to_pylist(), dtype=object),
-        cells,
-        rows["zone_edge"].to_numpy(),
-        rows["split_edge"].to_numpy(),
-        strata[wanted],
-    )
-    site, tile_pair = holders.of(cells)
-    return _Wave(rows, tile_pair, candidates(sites, site, tile_pair, pairs, task, rule))
-
-
-def _settled(waves: list[_Wave], drawn: Drawn, rule: SelectRule, most: int) -> Choice:
-    """Return the choice among all that was drawn: the first sites of each stratum."""
-    sites = pa.concat_tables([SITES.empty_table(), *(wave.sites for wave in waves)])
-    starts = np.cumsum([0, *(wave.sites.num_rows for wave in waves)])
-    none = np.empty(0, np.int64)
-    site = np.concatenate([none, *(w.found.site + s for w, s in zip(waves, starts, strict=False))])
-    pair = np.concatenate([none, *(wave.found.pair for wave in waves)])
-    verdict = np.concatenate([none, *(wave.found.verdict.astype(np.int64) for wave in waves)])
-    best = np.concatenate([none.astype(bool), *(wave.found.best for wave in waves)])
-    verdict[(verdict == STANDS) & ~best] = NOT_BEST
-    strata = np.array(sites["stratum"].to_pylist(), dtype=object)
-    for name, (n, reserves) in room(rule.quotas, rule.reserve_frac).items():
-        mine = np.flatnonzero(best & np.equal(strata[site], name))
-        mine = mine[np.argsort(site[mine], kind="stable")]
-        verdict[mine] = OVER_QUOTA
-        verdict[mine[: n + reserves]] = RESERVE
-        verdict[mine[:n]] = KEPT
-    tile_pair = np.concatenate([none, *(wave.tile_pair for wave in waves)])
-    n_drawn = np.bincount(tile_pair, minlength=len(drawn.n_sites))
-    return Choice(sites, site, pair, verdict, drawn.n_sites, n_drawn, most)

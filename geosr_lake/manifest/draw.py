@@ -14,6 +14,7 @@ from geosr_lake.manifest.inputs import TilePairs
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.sensors.tasks import Task
 
+Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
@@ -33,7 +34,7 @@ class Drawn:
     n_sites: Ints
 
 
-def draw(task: Task, tiles: TilePairs, seed: int, most: int) -> Drawn:
+def draw(task: Task, tiles: TilePairs, seed: int, most: int, near: Bools | None = None) -> Drawn:
     """Return the sites with the least keys of every tile pair.
 
     Args:
@@ -41,10 +42,12 @@ def draw(task: Task, tiles: TilePairs, seed: int, most: int) -> Drawn:
         tiles: The tile pairs.
         seed: Changes the keys.
         most: Sites of a tile pair at most.
+        near: The boxes that are looked into, shape (b,), of a tile pair all or none; None: all.
     """
+    near = np.ones(len(tiles.boxes), dtype=bool) if near is None else near
     n_sites = np.zeros(len(tiles), dtype=np.int64)
     parts = []
-    for owner, cells in cells_in_boxes(task, tiles.boxes, tiles.of_box):
+    for owner, cells in cells_in_boxes(task, tiles.boxes[near], tiles.of_box[near]):
         np.add.at(n_sites, owner, 1)
         keys = site_keys(seed, cells)
         least = _least(owner, keys, most)

@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 
-_OF_SCENES = ["scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m"]
+_OF_SCENES = ["scene_id", "t_start", "epsg", "cloud_frac", "snow_frac", "gsd_m"]
 _BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
 
 
@@ -32,6 +32,7 @@ class Scenes:
         cloud_frac: 0 to 1; nan: unknown.
         snow_frac: 0 to 1; nan: unknown.
         gsd_m: Edge of their pixels; nan: unknown.
+        month: Month in which they start, 1 to 12, UTC.
         bounds: West, south, east, north in degrees, shape (n, 4).
         wkb: Their footprints.
     """
@@ -41,6 +42,7 @@ class Scenes:
     cloud_frac: Floats
     snow_frac: Floats
     gsd_m: Floats
+    month: Ints
     bounds: Floats
     wkb: pa.Array
 
@@ -201,6 +203,7 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         _floats(rows["cloud_frac"]),
         _floats(rows["snow_frac"]),
         _floats(rows["gsd_m"]),
+        pc.month(rows["t_start"]).to_numpy().astype(np.int64),
         np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
         rows["footprint_wkb"].combine_chunks(),
     )

@@ -1,6 +1,8 @@
 """Candidates and their verdicts, in columns: which pairs show a site whole, and what drops them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -9,9 +11,8 @@ from numpy.typing import NDArray
 
 from geosr_lake.ids import sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
-from geosr_lake.manifest.select import SUBSET
 from geosr_lake.manifest.sites import Cells, squares
-from geosr_lake.recipe import SelectRule, SideLimits
+from geosr_lake.recipe import SR, SelectRule, SideLimits
 from geosr_lake.sensors.tasks import Task
 from geosr_lake.verdicts import RULE_NAMES
 
@@ -23,6 +24,7 @@ STANDS = -1
 """In place of a rule's number: no rule that looks at one candidate alone drops it."""
 NOT_BEST = RULE_NAMES.index("not_best")
 OVER_QUOTA = RULE_NAMES.index("over_quota")
+SHARED_GROUND = RULE_NAMES.index("shared_ground")
 _PAIRS_AT_ONCE = 5_000_000
 """Pairs of a site's tile pairs that are held against footprints at once, about."""
 _GSD_SLACK = 1.001
@@ -59,13 +61,13 @@ class Candidates:
         site: Number of each candidate's site.
         pair: Number of its pair.
         verdict: Number of the rule that drops it (`RULE_NAMES`), or `STANDS`.
-        best: Whether it stands and is the best of its site.
+        place: Its place among those of its site that stand, from 0, the best; else -1.
     """
 
     site: Ints
     pair: Ints
     verdict: NDArray[np.int8]
-    best: Bools
+    place: Ints
 
 
 def candidates(
@@ -86,8 +88,8 @@ def candidates(
     none = np.empty(0, np.int64)
     of_site, pair = (np.concatenate([none, *(found[i] for found in shown)]) for i in (0, 1))
     verdict = first_rules(sites, of_site, pair, pairs, task, rule)
-    best = _best(sites, of_site, pair, verdict == STANDS, pairs)
-    return Candidates(of_site, pair, verdict, best)
+    place = _places(sites, of_site, pair, verdict == STANDS, pairs, rule.pairs_per_site)
+    return Candidates(of_site, pair, verdict, place)
 
 
 def _some(tile_pair: Ints, pairs: Pairs) -> list[Ints]:
@@ -177,25 +179,26 @@ def first_rules(
 
 
 def sample_ids(
-    subset: str, site_ids: NDArray[np.object_], pair: Ints, pairs: Pairs
+    subsets: Iterable[str], site_ids: NDArray[np.object_], pair: Ints, pairs: Pairs
 ) -> NDArray[np.object_]:
-    """Return the ids of candidates as samples, from each one's site and number of pair."""
+    """Return the ids of candidates as samples, from each one's subset, site and number of pair."""
     lr, hr = (
         scenes.ids.take(pa.array(of_pair[pair])).to_pylist()
         for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
     )
     found = np.empty(len(pair), dtype=object)
-    found[:] = [sample_id(subset, one, a, b) for one, a, b in zip(site_ids, lr, hr, strict=True)]
+    found[:] = list(map(sample_id, subsets, site_ids, lr, hr))
     return found
 
 
-def _best(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs) -> Bools:
-    """Tell which candidate is the best of its site among those that stand.
+def _places(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs, most: int) -> Ints:
+    """Return the place of each candidate that stands among those of its site; -1 for others.
 
-    Best is the least |gap|, then the greatest overlap, then the least cloud on both sides together
-    (unknown counts as 1), then the least `sample_id`.
+    First is the least |gap|, then the greatest overlap, then the least cloud on both sides together
+    (unknown counts as 1), then the least id that a sample of the subset `sr` would have. Beyond
+    `most` places of a site the order of equal ones is not settled.
     """
-    best = np.zeros(len(site), dtype=bool)
+    place = np.full(len(site), -1, dtype=np.int64)
     at = np.flatnonzero(stands)
     cloud = np.zeros(len(at))
     for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr)):
@@ -203,19 +206,20 @@ def _best(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs) -> 
     order = np.stack(
         [cloud, -pairs.overlap_frac[pair[at]], np.abs(pairs.gap_s[pair[at]]), site[at]]
     )
-    # Ids are made only for those that nothing else tells apart from the first.
-    sorted_at = np.lexsort(order)
-    ranks = order[:, sorted_at].T
-    new = np.ones(len(at), dtype=bool)
+    by_rank = np.lexsort(order)
+    ranks, at = order[:, by_rank].T, at[by_rank]
+    new, new_site = np.ones(len(at), dtype=bool), np.ones(len(at), dtype=bool)
     new[1:] = (ranks[1:] != ranks[:-1]).any(axis=1)
+    new_site[1:] = ranks[1:, 3] != ranks[:-1, 3]
+    # Ids are made only for those that nothing else tells apart, where that decides.
     group = np.cumsum(new) - 1
-    first_of_site = np.ones(len(at), dtype=bool)
-    first_of_site[1:] = ranks[1:, 3] != ranks[:-1, 3]
-    leads = np.isin(group, group[first_of_site])
-    tied = at[sorted_at[leads]]
-    names = sample_ids(SUBSET, sites.ids[site[tied]], pair[tied], pairs).astype(str)
-    by_name = np.lexsort((names, site[tied]))
-    winner = np.ones(len(tied), dtype=bool)
-    winner[1:] = site[tied][by_name][1:] != site[tied][by_name][:-1]
-    best[tied[by_name[winner]]] = True
-    return best
+    starts = np.flatnonzero(new)
+    before = starts - np.flatnonzero(new_site)[np.cumsum(new_site)[starts] - 1]
+    tied = (np.bincount(group, minlength=len(starts)) > 1) & (before < most)
+    asked = np.flatnonzero(tied[group])
+    names = np.full(len(at), "", dtype=object)
+    names[asked] = sample_ids(repeat(SR), sites.ids[site[at[asked]]], pair[at[asked]], pairs)
+    at = at[np.lexsort((names.astype(str), group))]
+    first = np.flatnonzero(new_site)
+    place[at] = np.arange(len(at)) - np.repeat(first, np.diff([*first, len(at)]))
+    return place

@@ -1,6 +1,5 @@
 """Samples as an auditor sees them: which ground, when, in which split; from a lake or a file."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -9,24 +8,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import shapely
-from numpy.typing import NDArray
 
 from geosr_lake.errors import UsageError
 from geosr_lake.ids import footprint_id
 from geosr_lake.lake import Lake
 from geosr_lake.lake.contracts import contract
+from geosr_lake.manifest.polygons import Geometries, read_polygons
 from geosr_lake.recipe import Recipe, parse_canonical
 
-Geometries = NDArray[np.object_]
 SPLIT_NAMES = ("split", "subset_split", "fold")
 ID_NAMES = ("sample_id", "id", "name")
 TIME_NAMES = ("datetime", "t_start", "start_datetime", "time", "date")
 STRATUM_NAMES = ("stratum", "class", "label")
 SCENE_NAMES = ("lr_scene_id", "hr_scene_id", "lr_id", "hr_id", "scene_id")
 """Columns of a file of others that are taken for what they are called, the first that is there."""
-_LONLAT = ("OGC:CRS84", "EPSG:4326")
 
 
 @dataclass(frozen=True)
@@ -134,50 +130,40 @@ def buffer_m_of(lake: Lake, manifest_id: str) -> float:
 
 
 def of_file(path: Path) -> Samples:
-    """Return the samples of a GeoParquet file of anybody's.
+    """Return the samples of a GeoParquet or GeoJSON file of anybody's.
 
     A footprint and a split are needed; id, time, stratum and scenes are taken where a column has
     one of the usual names.
 
     Raises:
-        UsageError: If it is no GeoParquet file with WKB polygons and a split in every row.
+        UsageError: If it has no polygons, or not a split in every row.
     """
-    if not path.is_file():
-        raise UsageError("There is no such file", where=str(path), next_step="Name a GeoParquet.")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError("This is not a Parquet file", where=str(path)) from error
-    footprints = _footprints(table, path)
-    split = _column(table, SPLIT_NAMES)
+    found = read_polygons(path)
+    split = found.column(SPLIT_NAMES)
     if split is None or any(value is None for value in split):
         raise UsageError(
             "The samples have no split" if split is None else "A sample has no split",
             where=str(path),
             next_step=f"One column must be called {' or '.join(SPLIT_NAMES)}, without nulls.",
         )
-    n = table.num_rows
+    n = len(found)
     nothing: list[Any] = [None] * n
-    ids = _column(table, ID_NAMES) or range(n)
-    scenes = [table[name].to_pylist() for name in SCENE_NAMES if name in table.column_names]
+    ids = found.column(ID_NAMES) or range(n)
+    scenes = [
+        found.column((name,)) or [] for name in SCENE_NAMES if name in found.rows.schema.names
+    ]
+    wkb = shapely.to_wkb(shapely.normalize(found.shapes))
     return Samples(
         name=str(path),
         ids=[str(value) for value in ids],
         splits=[str(value) for value in split],
-        strata=[None if v is None else str(v) for v in _column(table, STRATUM_NAMES) or nothing],
-        grounds=[footprint_id(wkb) for wkb in shapely.to_wkb(shapely.normalize(footprints))],
-        footprints=footprints,
-        times=[_moment(value) for value in _column(table, TIME_NAMES) or nothing],
+        strata=[None if v is None else str(v) for v in found.column(STRATUM_NAMES) or nothing],
+        grounds=[footprint_id(one) for one in wkb],
+        footprints=found.shapes,
+        times=[_moment(value) for value in found.column(TIME_NAMES) or nothing],
         scenes=[tuple(str(v) for v in row if v is not None) for row in zip(*scenes, strict=True)]
         or [()] * n,
     )
-
-
-def _column(table: pa.Table, names: Sequence[str]) -> list[Any] | None:
-    for name in names:
-        if name in table.column_names:
-            return list(table[name].to_pylist())
-    return None
 
 
 def _moment(value: Any) -> datetime | None:
@@ -191,51 +177,3 @@ def _moment(value: Any) -> datetime | None:
     if not isinstance(value, datetime):
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _footprints(table: pa.Table, path: Path) -> Geometries:
-    """Return the primary geometry column in lon/lat."""
-    try:
-        geo = json.loads((table.schema.metadata or {})[b"geo"])
-        name = geo["primary_column"]
-        column = geo["columns"][name]
-        encoding, crs = column["encoding"], column.get("crs", "OGC:CRS84")
-        wkb = table[name].to_pylist()
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            "This Parquet file says of no column that it is a geometry (GeoParquet's `geo`)",
-            where=str(path),
-            next_step="Write it with GeoPandas, GDAL or `geosr manifest export`.",
-        ) from error
-    if encoding != "WKB":
-        raise UsageError(f"Geometry is encoded as {encoding}, not WKB", where=str(path))
-    found = shapely.from_wkb(wkb, on_invalid="ignore")
-    shapes: Geometries = np.asarray(found, dtype=object)
-    shapes = np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes))
-    kinds = shapely.get_type_id(shapes)
-    bad = np.flatnonzero(~np.isin(kinds, (3, 6)) | shapely.is_empty(shapes))
-    if bad.size:
-        raise UsageError(
-            f"Row {int(bad[0])} has no polygon for its footprint ({bad.size} such rows)",
-            where=str(path),
-        )
-    return _to_lonlat(shapes, crs, path)
-
-
-def _to_lonlat(shapes: Geometries, crs: Any, path: Path) -> Geometries:
-    from pyproj import CRS, Transformer
-    from pyproj.exceptions import CRSError
-
-    if crs is None:
-        raise UsageError("The file does not say in which CRS its footprints are", where=str(path))
-    try:
-        source = CRS.from_user_input(crs)
-    except CRSError as error:
-        raise UsageError("The CRS of the footprints is not known", where=str(path)) from error
-    if any(source.equals(CRS.from_user_input(name), ignore_axis_order=True) for name in _LONLAT):
-        return shapes
-    there = Transformer.from_crs(source, 4326, always_xy=True)
-    turned: Geometries = shapely.transform(
-        shapes, lambda xy: np.stack(there.transform(xy[:, 0], xy[:, 1]), axis=1)
-    )
-    return turned

@@ -1,20 +1,18 @@
 """What turns chosen candidates into a manifest: blocks, splits, ranks, hashes. Plain functions."""
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from geosr_lake.ids import digest
-from geosr_lake.recipe import Quotas, SelectRule, Split, SplitRule
+from geosr_lake.recipe import SelectRule, Split, SplitRule
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-SUBSET = "sr"
-"""The subset of the super-resolution pairs; subsets with labels have names of their own."""
 
 _Key = TypeVar("_Key")
 _COPIED = (
     "sample_id",
+    "subset",
     "role",
     "stratum",
     "block",
@@ -35,13 +33,6 @@ def rank_key(seed: int, sample_id: str) -> str:
     return digest(("rank", seed, sample_id))
 
 
-def room(quotas: Quotas, reserve_frac: float) -> dict[str, tuple[int, int]]:
-    """Return for each stratum how many samples are asked for, and how many reserves."""
-    asked = {"urban": quotas.urban, "non_urban": quotas.non_urban}
-    # Ten times 0.1 is a little more than one in binary: no reserve for a rounding.
-    return {name: (n, math.ceil(n * reserve_frac - 1e-9)) for name, n in asked.items()}
-
-
 def split_of(block: str, shares: SplitRule, seed: int) -> Split:
     """Return the split of a spatial block: where a hash of seed and block falls among the shares.
 
@@ -53,13 +44,13 @@ def split_of(block: str, shares: SplitRule, seed: int) -> Split:
     return "val" if part < shares.train + shares.val else "test"
 
 
-def splits_by_order(samples: Sequence[str], shares: SplitRule, seed: int) -> dict[str, Split]:
-    """Return the split of every sample by its place in an order that knows no place on earth.
+def splits_by_order(sites: Sequence[str], shares: SplitRule, seed: int) -> dict[str, Split]:
+    """Return the split of every site by its place in an order that knows no place on earth.
 
     The way of the official release: the last fifth of its records is for tests, and the last
     tenth of the rest for validation. Its order is not known; ours is that of a hash.
     """
-    order = sorted(samples, key=lambda sample: digest(("record", seed, sample)))
+    order = sorted(sites, key=lambda site: digest(("record", seed, site)))
     n_test = round(len(order) * shares.test)
     n_val = round(len(order) * shares.val)
     n_train = len(order) - n_test - n_val
@@ -95,9 +86,9 @@ def manifest_rows(chosen: list[dict[str, Any]], rule: SelectRule) -> list[dict[s
         Rows in order of `sample_id`.
     """
     splits = _splits(chosen, rule)
-    groups: dict[tuple[str, str], dict[str, str]] = {}
+    groups: dict[tuple[str, str, str], dict[str, str]] = {}
     for c in chosen:
-        group = groups.setdefault((c["role"], splits[c["sample_id"]]), {})
+        group = groups.setdefault((c["subset"], c["role"], splits[c["sample_id"]]), {})
         group[c["sample_id"]] = c["stratum"]
     ranks = {
         sample: rank
@@ -108,11 +99,7 @@ def manifest_rows(chosen: list[dict[str, Any]], rule: SelectRule) -> list[dict[s
     }
     rows = [
         {name: c[name] for name in _COPIED}
-        | {
-            "subset": SUBSET,
-            "rank": ranks[c["sample_id"]],
-            "split": splits[c["sample_id"]],
-        }
+        | {"rank": ranks[c["sample_id"]], "split": splits[c["sample_id"]]}
         for c in chosen
     ]
     return sorted(rows, key=lambda row: str(row["sample_id"]))
@@ -121,11 +108,13 @@ def manifest_rows(chosen: list[dict[str, Any]], rule: SelectRule) -> list[dict[s
 def _splits(chosen: list[dict[str, Any]], rule: SelectRule) -> dict[str, Split]:
     if rule.split.mode == "blocks":
         return {c["sample_id"]: c["split"] for c in chosen}
-    splits: dict[str, Split] = {}
-    for role in ("sample", "reserve"):
-        names = [c["sample_id"] for c in chosen if c["role"] == role]
-        splits |= splits_by_order(names, rule.split, rule.seed)
-    return splits
+    # All samples of a site go together, and its reserves with them.
+    of_site: dict[str, Split] = {}
+    for subset in sorted({c["subset"] for c in chosen}):
+        for role in ("sample", "reserve"):
+            mine = {c["site_id"] for c in chosen if (c["subset"], c["role"]) == (subset, role)}
+            of_site |= splits_by_order(sorted(mine - of_site.keys()), rule.split, rule.seed)
+    return {c["sample_id"]: of_site[c["site_id"]] for c in chosen}
 
 
 def content_hash(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:

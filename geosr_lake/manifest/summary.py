@@ -1,11 +1,11 @@
 """What a run of the manifest stage tells."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from geosr_lake.manifest.cover import STRATA
+from geosr_lake.manifest.quotas import QuotaCell
 from geosr_lake.manifest.select import SPLITS
 from geosr_lake.verdicts import RULE_NAMES
 
@@ -18,6 +18,31 @@ class FunnelStep:
     n_in: int
     n_dropped: int
     n_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellCount:
+    """What one cell of the quotas asked for and got.
+
+    Attributes:
+        subset: Name of the subset.
+        stratum: ``urban``, ``non_urban`` or ``natural``.
+        band: Part of the subset's spread; None where it has none.
+        asked: Samples that are asked for.
+        samples: Samples that were found.
+        reserves_asked: Reserves that are asked for.
+        reserves: Reserves that were found.
+        reason: Why samples are lacking, as a clause; None where none are.
+    """
+
+    subset: str
+    stratum: str
+    band: str | None
+    asked: int
+    samples: int
+    reserves_asked: int
+    reserves: int
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +63,10 @@ class ManifestSummary:
         candidates: Drawn sites with their pairs.
         samples: Samples of the manifest.
         reserves: Reserves of the manifest.
-        funnel: The rules in order; the first `n_in` is `candidates`, the last `n_out` samples
-            and reserves together.
-        strata: For each stratum ``asked``, ``samples``, ``reserves_asked`` and ``reserves``.
-        splits: For each split ``blocks``, ``samples``, ``reserves`` and samples by stratum.
+        funnel: The rules in order, over all subsets; the first `n_in` is `candidates`, the last
+            `n_out` samples and reserves together.
+        quotas: What each cell of the quotas asked for and got.
+        splits: For each subset and split ``blocks``, ``samples`` and ``reserves``.
         pairs_outdated: True if scenes came, changed or went since the pairs were made.
     """
 
@@ -59,8 +84,8 @@ class ManifestSummary:
     samples: int
     reserves: int
     funnel: tuple[FunnelStep, ...]
-    strata: dict[str, dict[str, int]]
-    splits: dict[str, dict[str, int]]
+    quotas: tuple[CellCount, ...]
+    splits: dict[str, dict[str, dict[str, int]]]
     pairs_outdated: bool = False
 
     @property
@@ -81,31 +106,44 @@ def funnel(verdicts: Mapping[str, int]) -> tuple[FunnelStep, ...]:
     return tuple(steps)
 
 
-def by_stratum(
-    rows: list[dict[str, Any]], asked: Mapping[str, tuple[int, int]]
-) -> dict[str, dict[str, int]]:
-    """Return what each stratum asked for and got, see `ManifestSummary.strata`."""
-    found = Counter((row["stratum"], row["role"]) for row in rows)
-    return {
-        name: {
-            "asked": asked[name][0],
-            "samples": found[name, "sample"],
-            "reserves_asked": asked[name][1],
-            "reserves": found[name, "reserve"],
+def cell_counts(
+    cells: Sequence[QuotaCell], found: Sequence[int], why: Callable[[QuotaCell], str]
+) -> tuple[CellCount, ...]:
+    """Return what cells asked for and got.
+
+    Args:
+        cells: The cells.
+        found: Samples and reserves of each together; samples come first.
+        why: Says why a cell lacks samples.
+    """
+    return tuple(
+        CellCount(
+            cell.subset,
+            cell.stratum,
+            cell.band,
+            asked=cell.asked,
+            samples=min(n, cell.asked),
+            reserves_asked=cell.reserves,
+            reserves=max(0, n - cell.asked),
+            reason=why(cell) if n < cell.asked else None,
+        )
+        for cell, n in zip(cells, found, strict=True)
+    )
+
+
+def by_split(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Return what each subset has in each split, see `ManifestSummary.splits`."""
+    table: dict[str, dict[str, dict[str, int]]] = {}
+    for subset in sorted({row["subset"] for row in rows}):
+        mine = [row for row in rows if row["subset"] == subset]
+        roles = Counter((row["split"], row["role"]) for row in mine)
+        blocks = {(row["split"], row["block"]) for row in mine if row["role"] == "sample"}
+        table[subset] = {
+            split: {
+                "blocks": sum(name == split for name, _ in blocks),
+                "samples": roles[split, "sample"],
+                "reserves": roles[split, "reserve"],
+            }
+            for split in SPLITS
         }
-        for name in STRATA
-    }
-
-
-def by_split(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Return what each split got, see `ManifestSummary.splits`."""
-    table: dict[str, dict[str, int]] = {}
-    for split in SPLITS:
-        samples = [row for row in rows if row["split"] == split and row["role"] == "sample"]
-        reserves = [row for row in rows if row["split"] == split and row["role"] == "reserve"]
-        table[split] = {
-            "blocks": len({row["block"] for row in samples}),
-            "samples": len(samples),
-            "reserves": len(reserves),
-        } | {name: sum(row["stratum"] == name for row in samples) for name in STRATA}
     return table

@@ -1,6 +1,8 @@
 """Writes a manifest with all that explains it, or nothing if the lake holds the same already."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -8,8 +10,7 @@ import pyarrow.compute as pc
 
 from geosr_lake.lake import Lake, arrow, ledger
 from geosr_lake.lake.contracts import contract
-from geosr_lake.manifest.select import SUBSET
-from geosr_lake.manifest.summary import FunnelStep
+from geosr_lake.manifest.summary import CellCount, FunnelStep
 from geosr_lake.recipe import Recipe
 
 
@@ -23,7 +24,9 @@ class Draft:
         recipe: What it was built by.
         layer_version: Hash of the land-cover file.
         rows: Its rows, without the id.
-        funnel: The funnel's steps in order.
+        funnels: The steps of each subset's funnel in order.
+        quotas: What each cell of the quotas asked for and got.
+        files: SHA-256 of the files of chips, extents and regions.
         draws: Rows of `draws`.
         sites: Drawn sites, as `describe.SITES`.
         candidates: Rows of `candidates`.
@@ -34,7 +37,9 @@ class Draft:
     recipe: Recipe
     layer_version: str
     rows: list[dict[str, Any]]
-    funnel: tuple[FunnelStep, ...]
+    funnels: Mapping[str, tuple[FunnelStep, ...]]
+    quotas: tuple[CellCount, ...]
+    files: Mapping[str, str]
     draws: pa.Table
     sites: pa.Table
     candidates: pa.Table
@@ -49,6 +54,7 @@ def write(lake: Lake, draft: Draft) -> bool:
         "manifest": ledger.rows_table(
             "manifest", [row | {"manifest_id": draft.manifest_id} for row in draft.rows]
         ),
+        "quotas": ledger.rows_table("quotas", _quota_rows(draft)),
         # Last: who sees a manifest's row here can read the rest of it.
         "manifests": ledger.rows_table("manifests", [_manifests_row(draft)]),
     }
@@ -115,14 +121,22 @@ def _funnel_rows(draft: Draft) -> list[dict[str, Any]]:
     return [
         {
             "manifest_id": draft.manifest_id,
-            "subset": SUBSET,
+            "subset": subset,
             "step": number,
             "rule": step.rule,
             "n_in": step.n_in,
             "n_dropped": step.n_dropped,
             "n_out": step.n_out,
         }
-        for number, step in enumerate(draft.funnel)
+        for subset, steps in draft.funnels.items()
+        for number, step in enumerate(steps)
+    ]
+
+
+def _quota_rows(draft: Draft) -> list[dict[str, Any]]:
+    return [
+        asdict(cell) | {"manifest_id": draft.manifest_id, "band": cell.band or ""}
+        for cell in draft.quotas
     ]
 
 
@@ -141,4 +155,5 @@ def _manifests_row(draft: Draft) -> dict[str, Any]:
         "sample_count": samples,
         "reserve_count": len(draft.rows) - samples,
         "recipe": draft.recipe.canonical(),
+        "files": json.dumps(draft.files, sort_keys=True) if draft.files else None,
     }

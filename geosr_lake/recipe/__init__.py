@@ -9,7 +9,6 @@ from geosr_lake.recipe.model import (
     COARSE_TO_FINE,
     CubeRule,
     PairRule,
-    Quotas,
     Recipe,
     SceneFilter,
     SelectRule,
@@ -29,9 +28,11 @@ from geosr_lake.recipe.reading import (
     parse_recipe,
     recipe_text,
 )
+from geosr_lake.recipe.subsets import SR, Quotas, Spread, Subset, scaled
 
 __all__ = [
     "COARSE_TO_FINE",
+    "SR",
     "Changed",
     "CubeRule",
     "PairRule",
@@ -43,6 +44,8 @@ __all__ = [
     "SideLimits",
     "Split",
     "SplitRule",
+    "Spread",
+    "Subset",
     "TaskName",
     "UrbanRule",
     "changed",
@@ -51,4 +54,5 @@ __all__ = [
     "parse_canonical",
     "parse_recipe",
     "recipe_text",
+    "scaled",
 ]

@@ -1,21 +1,13 @@
 """The sections of a recipe, validated; a section's `rule_id` is a hash of what it means."""
 
-import hashlib
-import json
 from datetime import timedelta
 from typing import Any, Literal, Self, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from geosr_lake.errors import RecipeError
-from geosr_lake.ids import ID_DIGITS
+from geosr_lake.recipe.section import Section
+from geosr_lake.recipe.subsets import SR, Quotas, Subset
 from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
@@ -27,20 +19,7 @@ Split = Literal["train", "val", "test"]
 MAX_WINDOW_DAYS = 3660
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    def canonical(self) -> str:
-        """Return the section as JSON with sorted keys and every default that has an effect."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
-    @property
-    def rule_id(self) -> str:
-        """The id of the rule: a hash of what the section means."""
-        return "rul-" + hashlib.sha256(self.canonical().encode()).hexdigest()[:ID_DIGITS]
-
-
-class SceneFilter(_Section):
+class SceneFilter(Section):
     """Which scenes of one sensor can be in a pair."""
 
     sensor: Sensor = Field(description="modis, landsat, sentinel2 or naip")
@@ -52,7 +31,7 @@ class SceneFilter(_Section):
     )
 
 
-class PairRule(_Section):
+class PairRule(Section):
     """What makes two scenes a pair: sensors, window, overlap."""
 
     lr: SceneFilter = Field(description="Scenes of low resolution")
@@ -86,7 +65,7 @@ class PairRule(_Section):
         return self
 
 
-class SideLimits(_Section):
+class SideLimits(Section):
     """What a scene of one side must keep to be selected; shares as the archive states them.
 
     What has no limit is not asked: `unknown_cloud` and `unknown_snow` count with a limit only.
@@ -114,7 +93,7 @@ class SideLimits(_Section):
         return told
 
 
-class UrbanRule(_Section):
+class UrbanRule(Section):
     """Which sites count as urban, by the share of some classes of a land-cover layer."""
 
     layer: str = Field(description="Name of the layer, as site_cover.layer has it")
@@ -122,14 +101,7 @@ class UrbanRule(_Section):
     min_frac: Fraction = Field(description="A site is urban at this share or more")
 
 
-class Quotas(_Section):
-    """How many samples of each stratum the manifest holds at most."""
-
-    urban: int = Field(ge=0, description="Samples at sites that count as urban")
-    non_urban: int = Field(ge=0, description="Samples at all other sites")
-
-
-class SplitRule(_Section):
+class SplitRule(Section):
     """How samples are split; the shares must add up to 1."""
 
     mode: Literal["blocks", "paper"] = Field(
@@ -149,7 +121,7 @@ class SplitRule(_Section):
         return self
 
 
-class SelectRule(_Section):
+class SelectRule(Section):
     """How samples are chosen among the sites that pairs show whole."""
 
     seed: int = Field(default=0, description="Changes which sites are drawn and kept")
@@ -162,7 +134,21 @@ class SelectRule(_Section):
     lr: SideLimits = Field(default=SideLimits(), description="Limits for the LR scene")
     hr: SideLimits = Field(default=SideLimits(), description="Limits for the HR scene")
     urban: UrbanRule
-    quotas: Quotas
+    scale: float = Field(
+        default=1.0, gt=0, description="Factor on every quota; what it gives is rounded up"
+    )
+    quotas: Quotas | None = Field(
+        default=None, description="Short for a single subset, sr, with these quotas"
+    )
+    subsets: tuple[Subset, ...] = Field(
+        default=(), description="What the manifest holds; the first listed chooses first"
+    )
+    pairs_per_site: int = Field(
+        default=1, ge=1, description="Samples of one site at most, each of another pair"
+    )
+    shared_ground: Literal["drop", "keep"] = Field(
+        default="drop", description="What to do with a site whose frame overlaps a chosen one"
+    )
     reserve_frac: Fraction = Field(
         default=0.1, description="Reserves for each sample that is asked for"
     )
@@ -175,8 +161,27 @@ class SelectRule(_Section):
     )
     split: SplitRule = SplitRule()
 
+    @model_validator(mode="after")
+    def _subsets_are_told_once(self) -> Self:
+        if (self.quotas is None) == (not self.subsets):
+            raise ValueError("either quotas or subsets must be given")
+        names = [subset.name for subset in self.subsets]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two subsets are called {twice[0]}")
+        return self
 
-class CubeRule(_Section):
+    @property
+    def parts(self) -> tuple[Subset, ...]:
+        """The subsets, in their order."""
+        return self.subsets or (Subset(name=SR, quotas=self.quotas or Quotas()),)
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what the choice depends on: quotas and scale are the subsets' scaled quotas."""
+        told: dict[str, Any] = self.model_dump(mode="json", exclude={"quotas", "scale", "subsets"})
+        return told | {"subsets": [subset.meaning(self.scale) for subset in self.parts]}
+
+
+class CubeRule(Section):
     """How the pixels of a manifest are written."""
 
     shard_samples: int = Field(default=16, ge=1, le=256, description="Samples a shard group")
@@ -197,7 +202,7 @@ class CubeRule(_Section):
     )
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """The whole rule of a benchmark, or of one variant of it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", description="Name of the recipe")

@@ -17,7 +17,12 @@ from geosr_lake.recipe.model import Recipe
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested mappings by their dotted keys, as ``pairs.lr.sensor``."""
+    """Return the leaves of nested mappings by their dotted keys, as ``pairs.lr.sensor``.
+
+    Members of a list of mappings are named by their number: ``select.subsets.0.name``.
+    """
+    if isinstance(value, list | tuple) and any(isinstance(inner, dict) for inner in value):
+        value = {str(number): inner for number, inner in enumerate(value)}
     if not isinstance(value, dict):
         return {prefix: value}
     return {

@@ -152,27 +152,30 @@ def cells_within(
 
 
 def snapped_corner(
-    center_x_m: float,
-    center_y_m: float,
+    center_x_m: ArrayLike,
+    center_y_m: ArrayLike,
     *,
     epsg: int,
     size_m: float,
     step_m: float,
     offset_m: float = 0.0,
-) -> tuple[float, float]:
-    """Lower-left corner of a square around a point, moved to the nearest multiple of a step.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower-left corners of squares around points, moved to the nearest multiple of a step.
 
     Serves squares that are centred on something else than the grid, such as a label's chip.
 
     Args:
-        center_x_m: Easting of the point.
-        center_y_m: Northing of the point.
+        center_x_m: Eastings of the points.
+        center_y_m: Northings of the points.
         epsg: 326xx or 327xx.
-        size_m: Edge of the square.
+        size_m: Edge of a square.
         step_m: Corners fall on ``offset_m`` plus multiples of this from easting 0 and the equator.
         offset_m: Shift of the grid of corners.
     """
     south = northing_origin_m(epsg) + offset_m
-    x = np.floor((center_x_m - size_m / 2 - offset_m) / step_m + 0.5) * step_m + offset_m
-    y = np.floor((center_y_m - size_m / 2 - south) / step_m + 0.5) * step_m + south
-    return float(x), float(y)
+    half = size_m / 2
+    x, y = np.asarray(center_x_m, dtype=np.float64), np.asarray(center_y_m, dtype=np.float64)
+    return (
+        np.floor((x - half - offset_m) / step_m + 0.5) * step_m + offset_m,
+        np.floor((y - half - south) / step_m + 0.5) * step_m + south,
+    )

@@ -42,6 +42,7 @@ RULES = st.builds(
     block_deg=st.just(0.25),
     split=st.just(SplitRule()),
     margin_m=st.sampled_from([0.0, 0.0, 150.0]),
+    pairs_per_site=st.integers(1, 3),
 )
 
 
@@ -135,6 +136,7 @@ def scenes_of(side: list[dict[str, Any]], name: str) -> Scenes:
         share("cloud"),
         share("snow"),
         share("gsd"),
+        np.ones(len(side), dtype=np.int64),
         shapely.bounds(shapes).reshape(-1, 4),
         pa.array(shapely.to_wkb(shapes)),
     )
@@ -176,7 +178,7 @@ def judge(world: dict[str, Any], rule: SelectRule) -> tuple[Sites, Pairs, Candid
 
 
 def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], str]:
-    """The verdict of each candidate by numbers of site and pair; 'best' for the best that stand."""
+    """The verdict of each candidate by numbers of site and pair; its place if it is wanted."""
     verdicts: dict[tuple[int, int], str] = {}
     for i, site in enumerate(world["sites"]):
         x, y = (600 * step for step in site["spot"])
@@ -205,8 +207,8 @@ def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], st
                 standing.append(((abs(pair["gap_s"]), -pair["overlap"], cloud, sample), j))
                 verdict = "not_best"
             verdicts[i, j] = verdict
-        if standing:
-            verdicts[i, min(standing)[1]] = "best"
+        for place, (_, j) in enumerate(sorted(standing)[: rule.pairs_per_site]):
+            verdicts[i, j] = f"place {place}"
     return verdicts
 
 
@@ -242,15 +244,23 @@ def test_every_candidate_has_the_verdict_that_it_has_by_hand(
 ) -> None:
     _, _, found = judge(world, rule)
     verdicts = {
-        (site, pair): "best" if best else "not_best" if verdict == STANDS else RULE_NAMES[verdict]
-        for site, pair, verdict, best in zip(
-            found.site.tolist(), found.pair.tolist(), found.verdict.tolist(), found.best.tolist(),
+        (site, pair): RULE_NAMES[verdict]
+        if verdict != STANDS
+        else f"place {place}"
+        if place < rule.pairs_per_site
+        else "not_best"
+        for site, pair, verdict, place in zip(
+            found.site.tolist(),
+            found.pair.tolist(),
+            found.verdict.tolist(),
+            found.place.tolist(),
             strict=True,
         )
-    }  # fmt: skip
+    }
     assert len(verdicts) == len(found.site), "a candidate has two verdicts"
     assert verdicts == by_hand(world, rule)
-    assert max(Counter(found.site[found.best].tolist()).values(), default=1) == 1
+    assert max(Counter(found.site[found.place == 0].tolist()).values(), default=1) == 1
+    assert ((found.place >= 0) == (found.verdict == STANDS)).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -264,7 +274,8 @@ def test_the_order_of_the_pairs_does_not_matter(
     def told(of: dict[str, Any]) -> set[tuple[int, int, int, int, bool]]:
         _, pairs, found = judge(of, rule)
         lr, hr = pairs.lr[found.pair].tolist(), pairs.hr[found.pair].tolist()
-        columns = (found.site.tolist(), lr, hr, found.verdict.tolist(), found.best.tolist())
+        wanted = (found.place >= 0) & (found.place < rule.pairs_per_site)
+        columns = (found.site.tolist(), lr, hr, found.verdict.tolist(), wanted.tolist())
         return set(zip(*columns, strict=True))
 
     assert told(other) == told(world)
@@ -277,7 +288,7 @@ def test_pairs_are_judged_alike_few_at_a_time(world: dict[str, Any], rule: Selec
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge_module, "_PAIRS_AT_ONCE", 1)
         _, _, parts = judge(world, rule)
-    for name in ("site", "pair", "verdict", "best"):
+    for name in ("site", "pair", "verdict", "place"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
@@ -300,7 +311,7 @@ def test_the_rules_are_asked_in_the_order_that_is_told() -> None:
     sites, pairs, found = judge(NOTHING, rule)
     none = found.site
     asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, rule)]
-    assert [*asked, "not_best", "over_quota"] == list(RULE_NAMES)
+    assert [*asked, "shared_ground", "not_best", "over_quota"] == list(RULE_NAMES)
     bare = rule.model_copy(update={"lr": SideLimits(), "hr": SideLimits()})
     asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, bare)]
     assert asked == ["zone_edge", "split_edge", "zone_mismatch", "cover_unknown"]
@@ -332,4 +343,4 @@ def test_modis_needs_no_zone() -> None:
 
 def test_no_sites_no_candidates() -> None:
     _, _, found = judge(NOTHING, PLAIN)
-    assert len(found.site) == len(found.best) == 0
+    assert len(found.site) == len(found.place) == 0

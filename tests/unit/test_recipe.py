@@ -94,6 +94,7 @@ def test_shipped_recipes_are_valid_and_name_every_key(name: str) -> None:
 
     optional = {
         *("pairs.lr.products", "pairs.lr.platforms", "pairs.hr.products", "pairs.hr.platforms"),
+        "select.quotas",  # which is short for one subset
     }
     assert set(missing(recipe, written)) <= optional
 
@@ -114,8 +115,24 @@ def test_what_the_paper_says_stands_in_the_recipes() -> None:
     assert s2.select is not None
     assert m2l8.select is not None
     assert s2.select.hr.max_gsd_m == 0.6
-    quotas = m2l8.select.quotas
-    assert 10_001 <= quotas.urban + quotas.non_urban <= 11_000
+    counts = {part.name: sum(part.quotas.model_dump().values()) for part in m2l8.select.parts}
+    assert 10_001 <= counts.pop("sr") <= 11_000
+    assert counts == {"river": 1065, "urban": 1687, "cdl": 762, "gpp": 755, "chm_s2": 1408}
+    assert sum(counts.values()) == 5677
+    counts = {part.name: sum(part.quotas.model_dump().values()) for part in s2.select.parts}
+    assert counts.pop("sr") == 10_000
+    assert counts.pop("treefinder") > 0
+    assert counts == dict.fromkeys(
+        ("usbuildings", "road", "vermontlc", "chesapeakersc", "chm_naip"), 2000
+    )
+    crops = {
+        part.name: (part.label.crop.lr_px, part.label.crop.hr_px, part.label.px)
+        for part in s2.select.parts
+        if part.label and part.label.crop
+    }
+    assert crops["chesapeakersc"] == (51, 853, 512)
+    assert crops["chm_naip"] == (26, 427, 256)
+    assert {p.name: p.label.px for p in s2.select.parts if p.label}["vermontlc"] == 1200
     assert (s2.pairs.window, m2l8.pairs.window) == (timedelta(days=10), timedelta(days=8))
 
 

@@ -115,7 +115,7 @@ def test_the_account_adds_up(real: Real) -> None:
     assert sum(row["n_drawn"] for row in draws) >= summary.sites_drawn
     # Each of these rules has work among real items.
     busy = {
-        "s2_naip": ("zone_edge", "split_edge", "zone_mismatch", "lr_cloud", "not_best"),
+        "s2_naip": ("split_edge", "zone_mismatch", "lr_cloud", "not_best"),
         "modis_landsat8": ("zone_edge", "split_edge", "zone_mismatch", "hr_cloud", "not_best"),
     }
     for rule in busy[summary.task]:
@@ -134,7 +134,7 @@ def test_the_quotas_of_photographs_are_met_by_a_wider_draw(real: Real) -> None:
     }
     assert real.summary.widened
     assert real.summary.sites_per_tile_pair > 1
-    assert all(counts["samples"] > 0 for counts in real.summary.splits.values())
+    assert all(counts["samples"] > 0 for counts in real.summary.splits["sr"].values())
 
 
 def test_the_audit_is_clean(real: Real) -> None:

@@ -17,11 +17,10 @@ from geosr_lake.manifest.select import (
     manifest_id,
     manifest_rows,
     mixed_order,
-    room,
     split_of,
     splits_by_order,
 )
-from geosr_lake.manifest.summary import by_split, by_stratum, funnel
+from geosr_lake.manifest.summary import by_split, funnel
 from geosr_lake.recipe import Quotas, SelectRule, SplitRule, UrbanRule
 from geosr_lake.verdicts import RULE_NAMES
 
@@ -71,13 +70,6 @@ def test_by_order_the_counts_are_those_of_the_official_release(
     assert splits_by_order(names[::-1], SHARES, 3) == splits
 
 
-def test_room_rounds_reserves_up_but_not_for_binary_fractions() -> None:
-    quotas = Quotas(urban=30, non_urban=5)
-    assert room(quotas, 0.1) == {"urban": (30, 3), "non_urban": (5, 1)}
-    assert room(quotas, 0.0) == {"urban": (30, 0), "non_urban": (5, 0)}
-    assert room(Quotas(urban=0, non_urban=0), 0.5) == {"urban": (0, 0), "non_urban": (0, 0)}
-
-
 def test_every_stretch_of_the_order_holds_all_strata_alike() -> None:
     strata = {f"u{i}": "urban" for i in range(10)} | {f"n{i}": "non_urban" for i in range(30)}
     order = mixed_order(strata, {name: digest(("k", name)) for name in strata})
@@ -98,6 +90,7 @@ def test_the_order_does_not_depend_on_that_of_the_members(strata: dict[str, str]
 def candidate(i: int, role: str = "sample", stratum: str = "urban") -> dict[str, Any]:
     return {
         "sample_id": f"smp-{i:03d}",
+        "subset": "sr",
         "role": role,
         "stratum": stratum,
         "site_id": f"sit-{i:03d}",
@@ -203,14 +196,34 @@ def test_the_funnel_adds_up(verdicts: dict[str, int]) -> None:
     assert all(a.n_out == b.n_in for a, b in pairwise(steps))
 
 
-def test_what_strata_and_splits_got() -> None:
-    rows = manifest_rows(chosen(), rule())
-    strata = by_stratum(rows, {"urban": (50, 5), "non_urban": (20, 2)})
-    assert strata["urban"] == {"asked": 50, "samples": 40, "reserves_asked": 5, "reserves": 10}
-    assert strata["non_urban"]["samples"] == 20
-    splits = by_split(rows)
-    assert sum(split["samples"] for split in splits.values()) == 60
-    assert sum(split["reserves"] for split in splits.values()) == 10
-    assert sum(split["urban"] for split in splits.values()) == 40
-    assert all(split["blocks"] >= 1 for split in splits.values())
-    assert by_split([])["val"]["samples"] == 0
+def test_what_splits_got() -> None:
+    of_two = [c | {"subset": ("sr", "road")[i % 2]} for i, c in enumerate(chosen())]
+    splits = by_split(manifest_rows(of_two, rule()))
+    assert list(splits) == ["road", "sr"]
+    for of_subset in splits.values():
+        assert sum(split["samples"] for split in of_subset.values()) == 30
+        assert sum(split["reserves"] for split in of_subset.values()) == 5
+        assert all(split["blocks"] >= 1 for split in of_subset.values())
+    assert by_split([]) == {}
+
+
+def test_each_subset_has_ranks_of_its_own() -> None:
+    of_two = [c | {"subset": ("sr", "road")[i % 2]} for i, c in enumerate(chosen())]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row in manifest_rows(of_two, rule()):
+        groups.setdefault((row["subset"], row["role"], row["split"]), []).append(row["rank"])
+    assert len(groups) > 6
+    assert all(sorted(ranks) == list(range(len(ranks))) for ranks in groups.values())
+
+
+def test_in_the_papers_mode_the_samples_of_a_site_and_its_reserves_go_together() -> None:
+    by_order = rule().model_copy(update={"split": SplitRule(mode="paper")})
+    twice = [c | {"split": None, "site_id": f"sit-{i // 2}"} for i, c in enumerate(chosen())]
+    twice += [
+        candidate(100 + i, "reserve") | {"split": None, "site_id": f"sit-{i}"} for i in range(9)
+    ]
+    of_site: dict[str, set[str]] = {}
+    for row in manifest_rows(twice, by_order):
+        of_site.setdefault(row["site_id"], set()).add(row["split"])
+    assert all(len(splits) == 1 for splits in of_site.values())
+    assert set().union(*of_site.values()) == set(SPLITS)

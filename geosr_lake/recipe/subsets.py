@@ -1,0 +1,118 @@
+"""The subsets of a manifest: how many samples of what, where they may lie, what they are for."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from geosr_lake.recipe.section import Section
+from geosr_lake.recipe.values import NameSet
+
+SR = "sr"
+"""The subset of the super-resolution pairs; subsets with labels have names of their own."""
+
+
+def _month_set(months: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(months)))
+
+
+def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    west, south, east, north = bounds
+    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
+        raise ValueError(
+            "bounds are [west, south, east, north] in degrees; west is greater than east only "
+            "over 180 degrees"
+        )
+    return bounds
+
+
+Bounds = Annotated[tuple[float, float, float, float], AfterValidator(_is_box)]
+MonthSet = Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], AfterValidator(_month_set)]
+
+
+class Quotas(Section):
+    """How many samples a subset holds at most, by stratum."""
+
+    urban: int = Field(default=0, ge=0, description="Samples at sites that count as urban")
+    non_urban: int = Field(default=0, ge=0, description="Samples at all other sites")
+    natural: int = Field(
+        default=0, ge=0, description="Samples at sites of either stratum, as they come"
+    )
+
+
+class Spread(Section):
+    """Parts that share each quota evenly: what one lacks is not made up by another."""
+
+    months: MonthSet = Field(
+        default=(), description="Months (1 to 12) in which the HR scene starts, UTC"
+    )
+    latitudes: tuple[float, ...] = Field(
+        default=(), description="Edges of bands of latitude, rising, degrees; south edge inclusive"
+    )
+    ecoregions: NameSet = Field(
+        default=(), description="Names of regions, as the file of --ecoregions has them"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if sum(map(bool, (self.months, self.latitudes, self.ecoregions))) != 1:
+            raise ValueError("a spread is over one of months, latitudes, ecoregions")
+        edges = self.latitudes
+        if edges and (len(edges) < 2 or any(a >= b for a, b in pairwise(edges))):
+            raise ValueError("latitudes are two edges of bands or more, rising")
+        return self
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the parts."""
+        if self.months:
+            return tuple(f"month {month}" for month in self.months)
+        if self.latitudes:
+            return tuple(f"{low:g} to {high:g}" for low, high in pairwise(self.latitudes))
+        return self.ecoregions
+
+
+class Crop(Section):
+    """What a loader cuts from the middle of a sample's frame, and the label that belongs to it."""
+
+    lr_px: int = Field(ge=1, description="LR pixels along an edge")
+    hr_px: int = Field(ge=1, description="HR pixels along an edge")
+
+
+class LabelRule(Section):
+    """What a subset is labelled with. For who loads it: the choice of samples does not read it."""
+
+    product: str = Field(description="The label's product")
+    px: int = Field(ge=1, description="Label pixels along an edge")
+    crop: Crop | None = Field(default=None, description="null: the whole frame")
+
+
+class Subset(Section):
+    """One subset of a manifest. Of two that want the same site the one listed first gets it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]{0,39}$", description="Name of the subset")
+    sites: Literal["grid", "chips"] = Field(
+        default="grid",
+        description="grid: cells of the task's grid; chips: frames centred on the chips of a label "
+        "product, from the file of --chips, chosen before the others",
+    )
+    bounds: Bounds | None = Field(
+        default=None,
+        description="[west, south, east, north], degrees: sites lie inside; null: anywhere",
+    )
+    quotas: Quotas
+    spread: Spread | None = Field(default=None, description="null: quotas are not divided")
+    label: LabelRule | None = Field(default=None, description="null: no label")
+
+    def meaning(self, scale: float = 1.0) -> dict[str, Any]:
+        """Return what the choice of samples depends on, with scaled quotas."""
+        told = self.model_dump(mode="json", exclude={"label"})
+        told["quotas"] = {name: scaled(n, scale) for name, n in told["quotas"].items()}
+        return told
+
+
+def scaled(n: int, scale: float) -> int:
+    """Return a quota times a factor, rounded up."""
+    # 10 times 0.1 is a little more than one in binary: no sample for a rounding.
+    product = n * scale
+    return int(product) + (product - int(product) > 1e-9)
