@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -126,7 +126,9 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[list[object]]:
         below = _model_of(field)
         if below is not None:
             says = field.description or (below.__doc__ or "").strip().splitlines()[0]
-            yield [f"**`{path}`**", "section", "", says]
+            many = get_origin(field.annotation) is tuple
+            path = f"{path}[]" if many else path
+            yield [f"**`{path}`**", "list of sections" if many else "section", "", says]
             yield from keys(below, f"{path}.")
             continue
         yield [f"`{path}`", _kind(schema[name]), _default(field), field.description or ""]
@@ -142,7 +144,10 @@ def _kind(schema: dict[str, Any]) -> str:
     if "examples" in schema:
         return f"as {' or '.join(schema['examples'])}"
     if kind == "array":
-        kind = f"list of {_kind(schema['items'])}"
+        each = schema.get("prefixItems")
+        kind = (
+            f"{len(each)} times {_kind(each[0])}" if each else f"list of {_kind(schema['items'])}"
+        )
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is not None and high is not None:
