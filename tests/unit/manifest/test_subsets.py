@@ -1,0 +1,298 @@
+"""Manifests of several subsets: grid, extents, chips; spreads; several pairs of a site."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pytest
+import shapely
+from manifest_world import (
+    SOUTH_M,
+    WEST_M,
+    Scene,
+    all_pairs,
+    lonlat_box,
+    put,
+    recipe,
+    town_and_fields,
+)
+
+from geosr_lake import ids
+from geosr_lake.errors import UsageError
+from geosr_lake.lake import Lake
+from geosr_lake.manifest import Files, ManifestSummary, build, choose
+from geosr_lake.recipe import Recipe
+
+Ground = tuple[Lake, Path]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Four photographs of 6 km in May and four in June, under clear scenes and a cloudy one."""
+    folder = tmp_path_factory.mktemp("subsets")
+    full = lonlat_box(WEST_M - 1_000, SOUTH_M - 1_000, WEST_M + 13_000, SOUTH_M + 13_000)
+    may, june = 140, 170  # days from the first of January
+    scenes = [Scene("sentinel2", "13SED", full, day, cloud=0.1) for day in (may, may + 2, june)]
+    scenes.append(Scene("sentinel2", "13SED", full, may + 1, cloud=0.9))
+    for i in range(4):
+        x, y = WEST_M + 6_000 * (i % 2), SOUTH_M + 6_000 * (i // 2)
+        quad = lonlat_box(x - 20, y - 20, x + 6_020, y + 6_020, epsg=26913)
+        day = may + 3 if i < 2 else june + 3
+        scenes.append(Scene("naip", f"quad_{i}", quad, day, epsg=26913, gsd_m=0.6))
+    lake = Lake.create(folder / "lake")
+    put(lake, scenes, all_pairs(scenes, recipe()))
+    return lake, town_and_fields(folder / "lc.tif")
+
+
+def asked(*subsets: dict[str, Any], **more: Any) -> Recipe:
+    told = {"quotas": None, "reserve_frac": 0.0, "sites_per_tile_pair": 100} | more
+    return recipe(subsets=list(subsets), **told)
+
+
+def rows(lake: Lake, table: str, summary: ManifestSummary) -> list[dict[str, Any]]:
+    wanted = [("manifest_id", "=", summary.manifest_id)]
+    found: list[dict[str, Any]] = lake.arrow(table, filters=wanted).to_pylist()
+    return found
+
+
+def save(path: Path, shapes: list[Any]) -> Path:
+    geopandas.GeoDataFrame(geometry=shapes, crs=4326).to_parquet(path)
+    return path
+
+
+def chip(x_m: int, y_m: int, size_m: int = 512) -> shapely.Polygon:
+    x, y = WEST_M + x_m, SOUTH_M + y_m
+    return lonlat_box(x, y, x + size_m, y + size_m)
+
+
+def overlapping(manifest: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Samples whose frames share ground, by brute force."""
+    return [
+        (a["sample_id"], b["sample_id"])
+        for i, a in enumerate(manifest)
+        for b in manifest[:i]
+        if a["epsg"] == b["epsg"]
+        and abs(a["x_m"] - b["x_m"]) < 600
+        and abs(a["y_m"] - b["y_m"]) < 600
+    ]
+
+
+@pytest.fixture(scope="module")
+def three(
+    ground: Ground, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Lake, ManifestSummary, Path]:
+    """Chips in the north-east, samples inside of an extent in the south, and pairs of the rest."""
+    lake, land_cover = ground
+    folder = tmp_path_factory.mktemp("three")
+    chips = [chip(6_700 + 330 * i, 6_700 + 330 * j) for i in range(12) for j in range(12)]
+    extent = save(folder / "extent.parquet", [chip(0, 0, 5_000), chip(5_000, 0, 5_000)])
+    rule = asked(
+        {"name": "label_chips", "sites": "chips", "quotas": {"natural": 12}},
+        {"name": "south", "quotas": {"natural": 40}},
+        {"name": "sr", "quotas": {"urban": 30, "non_urban": 30}},
+        reserve_frac=0.25,
+    )
+    files = Files({"label_chips": save(folder / "chips.parquet", chips)}, {"south": extent})
+    return lake, build(lake, rule, land_cover, files=files), extent
+
+
+def test_every_subset_gets_its_quota_and_no_two_frames_overlap(three: Any) -> None:
+    lake, summary, _ = three
+    manifest = rows(lake, "manifest", summary)
+    got = Counter((row["subset"], row["role"]) for row in manifest)
+    assert got == {
+        ("label_chips", "sample"): 12,
+        ("label_chips", "reserve"): 3,
+        ("south", "sample"): 40,
+        ("south", "reserve"): 10,
+        ("sr", "sample"): 60,
+        ("sr", "reserve"): 16,
+    }
+    assert overlapping(manifest) == []
+    strata = Counter(r["stratum"] for r in manifest if (r["subset"], r["role"]) == ("sr", "sample"))
+    assert strata == {"urban": 30, "non_urban": 30}
+    assert len({row["sample_id"] for row in manifest}) == len(manifest)
+    for row in manifest:
+        scenes = (row["lr_scene_id"], row["hr_scene_id"])
+        assert row["sample_id"] == ids.sample_id(row["subset"], row["site_id"], *scenes)
+
+
+def test_sites_lie_where_their_subset_says(three: Any) -> None:
+    lake, summary, extent = three
+    area = geopandas.read_parquet(extent).union_all()
+    for row in rows(lake, "manifest", summary):
+        x, y = row["x_m"] - WEST_M, row["y_m"] - SOUTH_M
+        if row["subset"] == "label_chips":
+            assert x % 60 == y % 60 == 0
+            # 512 m in the middle of 600 m, give or take half of 60 m.
+            assert abs((x + 300 - 256 - 6_700 + 30) % 330 - 30) <= 31
+        else:
+            assert x % 600 == y % 600 == 0
+        if row["subset"] == "south":
+            assert area.covers(
+                lonlat_box(row["x_m"], row["y_m"], row["x_m"] + 600, row["y_m"] + 600)
+            )
+
+
+def test_candidates_funnels_and_quotas_add_up_by_subset(three: Any) -> None:
+    lake, summary, _ = three
+    candidates = rows(lake, "candidates", summary)
+    verdicts = Counter((row["subset"], row["verdict"]) for row in candidates)
+    assert verdicts["label_chips", "shared_ground"] > 0
+    assert verdicts["sr", "shared_ground"] > 0
+    manifest = rows(lake, "manifest", summary)
+    for subset in ("label_chips", "south", "sr"):
+        steps = sorted(
+            (row for row in rows(lake, "funnel", summary) if row["subset"] == subset),
+            key=lambda row: row["step"],
+        )
+        mine = [row for row in candidates if row["subset"] == subset]
+        assert steps[0]["n_in"] == len(mine)
+        assert all(row["n_in"] == row["n_dropped"] + row["n_out"] for row in steps)
+        assert all(row["n_dropped"] == verdicts[subset, row["rule"]] for row in steps)
+        assert steps[-1]["n_out"] == sum(row["subset"] == subset for row in manifest)
+        # The same by stratum and split.
+        kept = Counter((r["stratum"], r["split"]) for r in mine if r["verdict"] == "kept")
+        chosen = [r for r in manifest if r["subset"] == subset and r["role"] == "sample"]
+        assert kept == Counter((r["stratum"], r["split"]) for r in chosen)
+    assert summary.funnel[0].n_in == len(candidates)
+    told = {(r["subset"], r["stratum"]): r for r in rows(lake, "quotas", summary)}
+    assert told["south", "natural"]["samples"] == told["south", "natural"]["asked"] == 40
+    assert told["label_chips", "natural"]["reserves"] == 3
+    assert all(row["reason"] is None for row in told.values())
+
+
+def test_a_site_is_drawn_for_one_subset(three: Any) -> None:
+    lake, summary, _ = three
+    of_site = defaultdict(set)
+    for row in rows(lake, "candidates", summary):
+        of_site[row["site_id"]].add(row["subset"])
+    assert {len(subsets) for subsets in of_site.values()} == {1}
+    draws = rows(lake, "draws", summary)
+    assert {row["subset"] for row in draws} == {"grid", "label_chips"}
+    chips = [row for row in draws if row["subset"] == "label_chips"]
+    assert sum(row["n_sites"] for row in chips) == 144
+    assert all(row["n_drawn"] <= row["n_sites"] for row in draws)
+    files = rows(lake, "manifests", summary)[0]["files"]
+    assert "chips label_chips" in files
+    assert "extent south" in files
+
+
+def test_how_many_are_looked_at_at_once_does_not_matter(
+    ground: Ground, three: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, land_cover = ground
+    chips = save(tmp_path / "c.parquet", [chip(7_000 + 400 * i, 7_000) for i in range(9)])
+    rule = asked(
+        {"name": "a", "sites": "chips", "quotas": {"natural": 3}},
+        {"name": "b", "quotas": {"urban": 9}, "spread": {"months": [5, 6]}},
+        {"name": "c", "quotas": {"natural": 99, "urban": 1}},
+        pairs_per_site=2,
+    )
+    found = set()
+    for least, most in ((1, 3), (20, 50), (5_000, 5_000)):
+        monkeypatch.setattr(choose, "_LEAST", least)
+        monkeypatch.setattr(choose, "_MOST", most)
+        summary = build(lake, rule, land_cover, files=Files({"a": chips}))
+        found.add((summary.content_hash, summary.sites_drawn, summary.candidates))
+    assert len(found) == 1
+
+
+def test_overlaps_are_kept_where_the_recipe_says_so(ground: Ground, tmp_path: Path) -> None:
+    lake, land_cover = ground
+    chips = save(tmp_path / "c.parquet", [chip(7_000 + 300 * i, 7_000) for i in range(9)])
+    subset = {"name": "a", "sites": "chips", "quotas": {"natural": 9}}
+    files = Files({"a": chips})
+    apart = build(lake, asked(subset), land_cover, files=files)
+    together = build(lake, asked(subset, shared_ground="keep"), land_cover, files=files)
+    assert apart.samples < 9 == together.samples
+    assert overlapping(rows(lake, "manifest", apart)) == []
+    assert overlapping(rows(lake, "manifest", together))
+    (cell,) = apart.quotas
+    assert cell.reason is not None
+    assert "shared_ground" in cell.reason
+
+
+def test_several_pairs_of_a_site_are_the_best_ones(ground: Ground) -> None:
+    lake, land_cover = ground
+    rule = asked({"name": "sr", "quotas": {"natural": 25}}, pairs_per_site=2)
+    summary = build(lake, rule, land_cover)
+    of_site = defaultdict(list)
+    for row in rows(lake, "candidates", summary):
+        of_site[row["site_id"]].append(row)
+    chosen = Counter(row["site_id"] for row in rows(lake, "manifest", summary))
+    assert sum(chosen.values()) == 25
+    assert set(chosen.values()) == {1, 2}
+    for site, n in chosen.items():
+        standing = sorted(
+            (abs(row["gap_s"]), row["verdict"])
+            for row in of_site[site]
+            if row["verdict"] in ("kept", "not_best", "over_quota")
+        )
+        assert [verdict for _, verdict in standing[:n]] == ["kept"] * n
+    splits = defaultdict(set)
+    for row in rows(lake, "manifest", summary):
+        splits[row["site_id"]].add(row["split"])
+    assert all(len(of) == 1 for of in splits.values())
+
+
+def test_a_spread_over_months_keeps_to_them(ground: Ground) -> None:
+    lake, land_cover = ground
+    spread = {"name": "sr", "quotas": {"natural": 41}, "spread": {"months": [5, 6, 7]}}
+    summary = build(lake, asked(spread), land_cover)
+    got = {cell.band: (cell.asked, cell.samples, cell.reason) for cell in summary.quotas}
+    assert got["month 5"] == (14, 14, None)
+    assert got["month 6"] == (14, 14, None)
+    assert got["month 7"][:2] == (13, 0)
+    assert got["month 7"][2] is not None
+    times = {r["scene_id"]: r["t_start"].month for r in lake.arrow("scenes").to_pylist()}
+    months = Counter(times[row["hr_scene_id"]] for row in rows(lake, "manifest", summary))
+    assert months == {5: 14, 6: 14}
+    assert Counter(r["verdict"] for r in rows(lake, "candidates", summary))["over_quota"] > 0
+
+
+def test_bands_of_latitude_and_the_scale(ground: Ground) -> None:
+    lake, land_cover = ground
+    middle = 39.8
+    spread = {"name": "sr", "quotas": {"natural": 400}, "spread": {"latitudes": [39, middle, 41]}}
+    summary = build(lake, asked(spread, scale=0.1), land_cover)
+    assert [(c.asked, c.samples) for c in summary.quotas] == [(20, 20), (20, 20)]
+    lats = {row["site_id"]: row["lat"] for row in lake.arrow("sites").to_pylist()}
+    north = Counter(lats[r["site_id"]] >= middle for r in rows(lake, "manifest", summary))
+    assert north == {True: 20, False: 20}
+
+
+def test_chips_that_were_not_given_are_told(ground: Ground) -> None:
+    lake, land_cover = ground
+    rule = asked(
+        {"name": "a", "sites": "chips", "quotas": {"natural": 3}},
+        {"name": "sr", "quotas": {"natural": 3}},
+    )
+    summary = build(lake, rule, land_cover)
+    assert summary.samples == 3
+    assert [cell.reason for cell in summary.quotas] == ["its chips were not given", None]
+    told = {row["subset"]: row["reason"] for row in rows(lake, "quotas", summary)}
+    assert told == {"a": "its chips were not given", "sr": None}
+
+
+def test_a_subset_far_away_lacks_all_and_says_why(ground: Ground) -> None:
+    lake, land_cover = ground
+    far = {"name": "far", "quotas": {"natural": 3}, "bounds": [10, 50, 11, 51]}
+    summary = build(lake, asked(far, {"name": "sr", "quotas": {"natural": 3}}), land_cover)
+    reasons = {cell.subset: cell.reason for cell in summary.quotas}
+    assert reasons == {"far": "no other site is shown whole by a pair", "sr": None}
+    assert summary.samples == 3
+
+
+def test_a_wrong_file_changes_nothing(ground: Ground, tmp_path: Path) -> None:
+    lake, land_cover = ground
+    before = lake.arrow("manifests").num_rows
+    with pytest.raises(UsageError, match="no subset 'x'"):
+        build(
+            lake,
+            asked({"name": "sr", "quotas": {"natural": 3}}),
+            land_cover,
+            files=Files(extents={"x": tmp_path / "none.parquet"}),
+        )
+    assert lake.arrow("manifests").num_rows == before
