@@ -70,7 +70,7 @@ def build(
             recipe=recipe,
             layer_version=layer_version,
             rows=rows,
-            funnel=funnel(counts),
+            funnel=funnel(counts, verdicts.asked(rule.verdicts)),
             draws=_draws(pairs, choice, name),
             sites=choice.sites,
             candidates=_candidates(pairs, choice, recipe, name),

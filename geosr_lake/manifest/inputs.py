@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 
-_OF_SCENES = ["scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m"]
+_OF_SCENES = ["scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m", "t_start", "platform"]
 _BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
 
 
@@ -32,6 +32,8 @@ class Scenes:
         cloud_frac: 0 to 1; nan: unknown.
         snow_frac: 0 to 1; nan: unknown.
         gsd_m: Edge of their pixels; nan: unknown.
+        month: Month of their start in UTC, 1 to 12.
+        platform: As `scenes.platform` has it, coded; null: unknown.
         bounds: West, south, east, north in degrees, shape (n, 4).
         wkb: Their footprints.
     """
@@ -41,6 +43,8 @@ class Scenes:
     cloud_frac: Floats
     snow_frac: Floats
     gsd_m: Floats
+    month: Ints
+    platform: pa.DictionaryArray
     bounds: Floats
     wkb: pa.Array
 
@@ -201,6 +205,8 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         _floats(rows["cloud_frac"]),
         _floats(rows["snow_frac"]),
         _floats(rows["gsd_m"]),
+        _months(rows["t_start"]),
+        rows["platform"].combine_chunks().dictionary_encode(),
         np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
         rows["footprint_wkb"].combine_chunks(),
     )
@@ -209,6 +215,12 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
 def _floats(column: pa.ChunkedArray) -> Floats:
     found: Floats = pc.fill_null(column, float("nan")).to_numpy().astype(np.float64)
     return found
+
+
+def _months(times: pa.ChunkedArray) -> Ints:
+    """Return the months of instants, 1 to 12, in UTC, as numpy's times are."""
+    months: Ints = times.to_numpy().astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return months
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,13 @@
 import hashlib
 import json
 from datetime import timedelta
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from geosr_lake.errors import RecipeError
 from geosr_lake.ids import ID_DIGITS
+from geosr_lake.recipe.rules import Rule, each_once
 from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
@@ -86,34 +80,6 @@ class PairRule(_Section):
         return self
 
 
-class SideLimits(_Section):
-    """What a scene of one side must keep to be selected; shares as the archive states them.
-
-    What has no limit is not asked: `unknown_cloud` and `unknown_snow` count with a limit only.
-    """
-
-    max_cloud_frac: Fraction | None = Field(default=None, description="null: no limit")
-    max_snow_frac: Fraction | None = Field(default=None, description="null: no limit")
-    unknown_cloud: Literal["drop", "keep"] = Field(
-        default="drop", description="What to do with a scene whose cloud share is unknown"
-    )
-    unknown_snow: Literal["drop", "keep"] = Field(
-        default="keep", description="What to do with a scene whose snow share is unknown"
-    )
-    max_gsd_m: float | None = Field(
-        default=None, gt=0, description="Coarsest pixels, metres; null: no limit"
-    )
-
-    @model_serializer(mode="wrap")
-    def _what_counts(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what has no effect, so that it does not change the rule's id."""
-        told: dict[str, Any] = fields(self)
-        for share, unknown in (("cloud", "unknown_cloud"), ("snow", "unknown_snow")):
-            if told[f"max_{share}_frac"] is None:
-                del told[unknown]
-        return told
-
-
 class UrbanRule(_Section):
     """Which sites count as urban, by the share of some classes of a land-cover layer."""
 
@@ -159,8 +125,10 @@ class SelectRule(_Section):
     margin_m: float = Field(
         default=0.0, ge=0, description="Metres by which a site must lie inside both footprints"
     )
-    lr: SideLimits = Field(default=SideLimits(), description="Limits for the LR scene")
-    hr: SideLimits = Field(default=SideLimits(), description="Limits for the HR scene")
+    rules: Annotated[tuple[Rule, ...], AfterValidator(each_once)] = Field(
+        default=(),
+        description="What a candidate must pass, asked in this order; each once, or once a side",
+    )
     urban: UrbanRule
     quotas: Quotas
     reserve_frac: Fraction = Field(
@@ -174,6 +142,11 @@ class SelectRule(_Section):
         "sites of two splits share no ground, but they may touch",
     )
     split: SplitRule = SplitRule()
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What its rules can say of a candidate, in the order in which they are asked."""
+        return tuple(name for rule in self.rules for name in rule.verdicts)
 
 
 class CubeRule(_Section):
