@@ -38,12 +38,19 @@ def _of_side(side: str) -> tuple[Rule, ...]:
             f"{side}_snow_unknown", f"{scene} states no snow share, and the rule snow asks for it"
         ),
         Rule(f"{side}_snow", f"{scene} has more snow than the rule snow allows"),
+        Rule(
+            f"{side}_sun_unknown",
+            f"{scene} states no elevation of the sun, and the rule sun asks for it",
+        ),
+        Rule(f"{side}_sun", f"the sun stands lower over {scene} than the rule sun allows"),
         Rule(f"{side}_months", f"{scene} is of a month that the rule months does not name"),
         Rule(
             f"{side}_platform_unknown",
             f"{scene} states no platform, and the rule platforms asks for it",
         ),
         Rule(f"{side}_platform", f"{scene} is of a platform that the rule platforms does not name"),
+        Rule(f"{side}_tier_unknown", f"{scene} states no tier, and the rule tier asks for it"),
+        Rule(f"{side}_tier", f"{scene} is of a tier that the rule tier does not name"),
     )
 
 

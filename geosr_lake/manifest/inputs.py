@@ -18,7 +18,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 
-_OF_SCENES = ["scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m", "t_start", "platform"]
+_OF_SCENES = [
+    *("scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m", "sun_elevation_deg", "t_start"),
+    *("platform", "tier"),
+]
 _BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
 
 
@@ -32,8 +35,10 @@ class Scenes:
         cloud_frac: 0 to 1; nan: unknown.
         snow_frac: 0 to 1; nan: unknown.
         gsd_m: Edge of their pixels; nan: unknown.
+        sun_elevation_deg: Of the sun above the horizon; nan: unknown.
         month: Month of their start in UTC, 1 to 12.
         platform: As `scenes.platform` has it, coded; null: unknown.
+        tier: Quality tier of Landsat, coded; null: unknown.
         bounds: West, south, east, north in degrees, shape (n, 4).
         wkb: Their footprints.
     """
@@ -43,8 +48,10 @@ class Scenes:
     cloud_frac: Floats
     snow_frac: Floats
     gsd_m: Floats
+    sun_elevation_deg: Floats
     month: Ints
     platform: pa.DictionaryArray
+    tier: pa.DictionaryArray
     bounds: Floats
     wkb: pa.Array
 
@@ -205,8 +212,10 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         _floats(rows["cloud_frac"]),
         _floats(rows["snow_frac"]),
         _floats(rows["gsd_m"]),
+        _floats(rows["sun_elevation_deg"]),
         _months(rows["t_start"]),
         rows["platform"].combine_chunks().dictionary_encode(),
+        rows["tier"].combine_chunks().dictionary_encode(),
         np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
         rows["footprint_wkb"].combine_chunks(),
     )

@@ -17,6 +17,8 @@ from geosr_lake.recipe import (
     PlatformsRule,
     Rule,
     SnowRule,
+    SunRule,
+    TierRule,
 )
 
 Ints = NDArray[np.int64]
@@ -54,7 +56,9 @@ def _judged(rule: Rule, pairs: Pairs, pair: Ints) -> tuple[Bools, Bools]:
 
 
 def _of_scenes(
-    rule: GsdRule | CloudRule | SnowRule | MonthsRule | PlatformsRule, scenes: Scenes, scene: Ints
+    rule: GsdRule | CloudRule | SnowRule | SunRule | MonthsRule | PlatformsRule | TierRule,
+    scenes: Scenes,
+    scene: Ints,
 ) -> tuple[Bools, Bools]:
     match rule:
         case GsdRule():
@@ -63,10 +67,14 @@ def _of_scenes(
             return _above(scenes.cloud_frac[scene], rule.max_frac)
         case SnowRule():
             return _above(scenes.snow_frac[scene], rule.max_frac)
+        case SunRule():
+            return _above(-scenes.sun_elevation_deg[scene], -rule.min_deg)
         case MonthsRule():
             return _nowhere(scene), ~np.isin(scenes.month[scene], rule.months)
         case PlatformsRule():
             return _not_among(scenes.platform, scene, rule.platforms)
+        case TierRule():
+            return _not_among(scenes.tier, scene, rule.tiers)
 
 
 def _nowhere(which: Ints) -> Bools:

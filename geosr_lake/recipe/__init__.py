@@ -41,6 +41,8 @@ from geosr_lake.recipe.rules import (
     Rule,
     Side,
     SnowRule,
+    SunRule,
+    TierRule,
     rule_name,
 )
 
@@ -67,7 +69,9 @@ __all__ = [
     "SnowRule",
     "Split",
     "SplitRule",
+    "SunRule",
     "TaskName",
+    "TierRule",
     "UrbanRule",
     "changed",
     "dotted",

@@ -104,6 +104,16 @@ class MonthsRule(_Rule):
     months: _MonthSet = Field(min_length=1, description="Months of t_start in UTC, 1 to 12")
 
 
+class SunRule(_Rule):
+    """The sun stands at least `min_deg` above the horizon over a scene."""
+
+    verdict = "sun"
+    rule: Literal["sun"]
+    side: _Side
+    min_deg: _Elevation = Field(description="Least elevation of the sun, degrees")
+    unknown: _Unknown
+
+
 class PlatformsRule(_Rule):
     """A scene is of one of these platforms."""
 
@@ -114,8 +124,26 @@ class PlatformsRule(_Rule):
     unknown: _Unknown
 
 
+class TierRule(_Rule):
+    """A Landsat scene is of one of these tiers."""
+
+    verdict = "tier"
+    rule: Literal["tier"]
+    side: _Side
+    tiers: _TierSet = Field(min_length=1, description="T1, T2 or RT")
+    unknown: _Unknown
+
+
 Rule = Annotated[
-    GapRule | OverlapRule | GsdRule | CloudRule | SnowRule | MonthsRule | PlatformsRule,
+    GapRule
+    | OverlapRule
+    | GsdRule
+    | CloudRule
+    | SnowRule
+    | SunRule
+    | MonthsRule
+    | PlatformsRule
+    | TierRule,
     Field(discriminator="rule"),
 ]
 RULE_KINDS: dict[str, type[_Rule]] = {

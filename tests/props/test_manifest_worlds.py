@@ -36,6 +36,8 @@ LIMITS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "gsd": st.just({"max_m": 0.6}),
     "cloud": st.fixed_dictionaries({"max_frac": st.sampled_from([0.1, 0.2])}),
     "snow": st.just({"max_frac": 0.1}),
+    "sun": st.fixed_dictionaries({"min_deg": st.sampled_from([30, 30.0000001, -90])}),
+    "tier": st.fixed_dictionaries({"tiers": st.sampled_from([["T1"], ["T2", "RT"]])}),
     "months": st.fixed_dictionaries({"months": st.sampled_from([[1], [12], [2, 12, 1]])}),
     "platforms": st.fixed_dictionaries({"platforms": st.sampled_from([["a"], ["b", "a"], ["z"]])}),
 }
@@ -108,6 +110,8 @@ def sides(draw: st.DrawFn, gsd: list[float]) -> list[dict[str, Any]]:
             "gsd": draw(st.sampled_from([None, *gsd])),
             "start": draw(START),
             "platform": draw(PLATFORM),
+            "sun": draw(st.sampled_from([None, 29.9999999, 30.0, -5.0])),
+            "tier": draw(st.sampled_from([None, "T1", "T2", "RT"])),
         }
         for _ in range(draw(st.integers(2, 4)))
     ]
@@ -161,8 +165,10 @@ def scenes_of(side: list[dict[str, Any]], name: str) -> Scenes:
         share("cloud"),
         share("snow"),
         share("gsd"),
+        share("sun"),
         _months(pa.chunked_array([[s["start"] for s in side]], pa.timestamp("us", "UTC"))),
         pa.array([s["platform"] for s in side], pa.string()).dictionary_encode(),
+        pa.array([s["tier"] for s in side], pa.string()).dictionary_encode(),
         shapely.bounds(shapes).reshape(-1, 4),
         pa.array(shapely.to_wkb(shapes)),
     )
@@ -252,7 +258,8 @@ def broken(rule: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any]) -
     """What one rule, as plain values, says of a pair."""
     kind = rule["rule"]
     if kind == "gap":
-        return "gap" if timedelta(seconds=abs(pair["gap_s"])) > rule["max"] else None
+        apart, most = timedelta(seconds=abs(pair["gap_s"])), timedelta(microseconds=rule["max"])
+        return "gap" if apart > most else None
     if kind == "overlap":
         return "overlap" if pair["overlap"] < rule["min_frac"] else None
     side = rule["side"]
@@ -263,6 +270,8 @@ def broken(rule: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any]) -
         "snow": (scene["snow"], "snow"),
         "months": (scene["start"].month, "months"),
         "platforms": (scene["platform"], "platform"),
+        "sun": (scene["sun"], "sun"),
+        "tier": (scene["tier"], "tier"),
     }[kind]
     if value is None:
         return f"{side}_{name}_unknown" if rule["unknown"] == "drop" else None
@@ -272,6 +281,8 @@ def broken(rule: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any]) -
         "snow": lambda: value <= rule["max_frac"],
         "months": lambda: value in rule["months"],
         "platforms": lambda: value in rule["platforms"],
+        "sun": lambda: value >= rule["min_deg"],
+        "tier": lambda: value in rule["tiers"],
     }[kind]()
     return None if passes else f"{side}_{name}"
 
@@ -357,7 +368,8 @@ PLAIN = SelectRule(
 
 def test_modis_needs_no_zone() -> None:
     scene = {"box": (-100, -100, 700, 700), "zone": 0, "cloud": 0.0, "snow": 0.0, "gsd": 0.6,
-             "start": datetime(2024, 1, 1, tzinfo=UTC), "platform": None}  # fmt: skip
+             "start": datetime(2024, 1, 1, tzinfo=UTC), "sun": None,
+             "platform": None, "tier": None}  # fmt: skip
     pair = {"lr": 0, "hr": 0, "tile_pair": 0, "gap_s": 0.0, "overlap": 1.0}
     site = {"spot": (0, 0), "zone_edge": False, "split_edge": False, "stratum": "urban"}
     world = {

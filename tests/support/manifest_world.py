@@ -60,6 +60,8 @@ class Scene:
     snow: float | None = None
     gsd_m: float | None = None
     platform: str | None = None
+    sun_elevation_deg: float | None = None
+    tier: str | None = None
 
     @property
     def scene_id(self) -> str:
@@ -89,6 +91,8 @@ class Scene:
             "cloud_frac": self.cloud,
             "snow_frac": self.snow,
             "gsd_m": self.gsd_m,
+            "sun_elevation_deg": self.sun_elevation_deg,
+            "tier": self.tier,
             "epsg": self.epsg,
             "footprint_id": ids.footprint_id(wkb),
             "footprint_wkb": wkb,

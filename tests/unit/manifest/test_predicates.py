@@ -13,6 +13,7 @@ from geosr_lake.manifest.predicates import dropped_by
 from geosr_lake.recipe import Rule
 
 NAN = float("nan")
+TIERS = {"a": "T1", "b": "T2", "c": "RT"}
 YEARS_END = datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
 
@@ -30,8 +31,10 @@ def scenes(values: list[float], names: list[str | None], *moments: datetime) -> 
         numbers,
         numbers,
         numbers,
+        numbers * 100,
         _months(times(*moments)),
         pa.array(names, pa.string()).dictionary_encode(),
+        pa.array([name and TIERS[name] for name in names], pa.string()).dictionary_encode(),
         np.zeros((n, 4)),
         pa.array([b""] * n),
     )
@@ -87,6 +90,11 @@ def test_what_is_never_unknown(rule: dict[str, Any], verdict: str, drops: list[i
         ({"rule": "snow", "max_frac": 0}, "snow", [1, 1, 1, 0]),
         ({"rule": "gsd", "max_m": 0.2}, "gsd", [0, 0, 0, 0]),  # archives round
         ({"rule": "gsd", "max_m": 0.19}, "gsd", [0, 1, 1, 0]),
+        ({"rule": "sun", "min_deg": 20}, "sun", [1, 0, 0, 0]),
+        ({"rule": "sun", "min_deg": 20.0000005}, "sun", [1, 1, 0, 0]),
+        ({"rule": "sun", "min_deg": -90}, "sun", [0, 0, 0, 0]),
+        ({"rule": "tier", "tiers": ["T1"]}, "tier", [0, 1, 1, 0]),
+        ({"rule": "tier", "tiers": ["RT", "T1", "RT"]}, "tier", [0, 1, 0, 0]),
         ({"rule": "platforms", "platforms": ["c", "a"]}, "platform", [0, 1, 0, 0]),
         ({"rule": "platforms", "platforms": ["z"]}, "platform", [1, 1, 1, 0]),
     ],
