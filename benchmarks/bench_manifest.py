@@ -60,8 +60,10 @@ def recipe(days: int) -> Any:
             "select": {
                 "sites_per_tile_pair": 4,
                 "margin_m": 60,
-                "lr": {"max_cloud_frac": 0.2},
-                "hr": {"max_gsd_m": 0.6},
+                "rules": [
+                    {"rule": "gsd", "side": "hr", "max_m": 0.6, "unknown": "drop"},
+                    {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
+                ],
                 "urban": {"layer": "made", "classes": [URBAN], "min_frac": 0.25},
                 "quotas": {"urban": QUOTA, "non_urban": QUOTA},
                 "block_deg": 0.25,

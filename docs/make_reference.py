@@ -19,8 +19,8 @@ from geosr_lake.archives.reasons import REASONS
 from geosr_lake.cli.app import app
 from geosr_lake.cli.console import INTERRUPTED
 from geosr_lake.lake.contracts import Contract, contracts
-from geosr_lake.recipe import Recipe
-from geosr_lake.verdicts import RULES, in_words
+from geosr_lake.recipe import RULE_KINDS, Recipe
+from geosr_lake.verdicts import OF_A_RECIPE, RULES, in_words
 
 REPO = Path(__file__).parent.parent
 NOTE = "<!-- Written by docs/make_reference.py: change what it describes, then `make docs`. -->"
@@ -131,7 +131,19 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[list[object]]:
             yield [f"**`{path}`**", "list of sections" if many else "section", "", says]
             yield from keys(below, f"{path}.")
             continue
+        if path == "select.rules":
+            yield [f"**`{path}`**", "list of rules", _default(field), field.description or ""]
+            yield from _rule_keys(path)
+            continue
         yield [f"`{path}`", _kind(schema[name]), _default(field), field.description or ""]
+
+
+def _rule_keys(path: str) -> Iterator[list[object]]:
+    """Yield a row for every kind of rule, and for each of its keys."""
+    for name, kind in RULE_KINDS.items():
+        at = f"{path}[{name}]"
+        yield [f"**`{at}`**", f"`rule: {name}`", "", (kind.__doc__ or "").strip()]
+        yield from (row for row in keys(kind, f"{at}.") if row[0] != f"`{at}.rule`")
 
 
 def _kind(schema: dict[str, Any]) -> str:
@@ -235,7 +247,9 @@ def outcomes_page() -> str:
         table(["reason", "outcome", "what it means"], reasons),
         "## Verdicts on candidates",
         "Every candidate has one: it is kept, a reserve, or dropped by the first rule that it "
-        "breaks, in this order.",
+        f"breaks. What the recipe's rules say, from `{OF_A_RECIPE[0].name}` to "
+        f"`{OF_A_RECIPE[-1].name}`, is asked in the order of `select.rules`, the others before "
+        "and after that, in this order.",
         table(["verdict", "what it means"], verdicts),
     )
 

@@ -63,6 +63,8 @@ class Facts:
     cloud_frac: float | None = None
     snow_frac: float | None = None
     gsd_m: float | None = None
+    sun_elevation_deg: float | None = None
+    tier: str | None = None
     epsg: int | None = None
     transform: list[float] | None = None
     processing_baseline: str | None = None

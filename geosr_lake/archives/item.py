@@ -230,6 +230,19 @@ def archive_at(href: str) -> str | None:
     return _HOSTS.get(host)
 
 
+def sun_elevation_of(item: Item, *zeniths: str) -> float | None:
+    """Return the sun's height above the horizon in degrees; None: unknown, or no such angle.
+
+    Args:
+        item: The item.
+        zeniths: Properties with the angle from the zenith, where the height is not stated.
+    """
+    elevation_deg = item.number("view:sun_elevation")
+    if elevation_deg is None and (zenith_deg := item.number(*zeniths)) is not None:
+        elevation_deg = 90 - zenith_deg
+    return elevation_deg if elevation_deg is not None and abs(elevation_deg) <= 90 else None
+
+
 def licence_of(item: Item, sensor_licence: str) -> str:
     """Return the licence as the item states it, else the sensor's."""
     return item.text("license") or sensor_licence

@@ -6,7 +6,7 @@ Planetary Computer and Earth Search leave the processing day out of the id, USGS
 import re
 
 from geosr_lake.archives.facts import Facts, Version, group
-from geosr_lake.archives.item import Item, archive_of, finite, licence_of
+from geosr_lake.archives.item import Item, archive_of, finite, licence_of, sun_elevation_of
 from geosr_lake.archives.projection import epsg_of, transform_of
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
@@ -24,6 +24,8 @@ LICENCE = "Public domain (U.S. Geological Survey)"
 LEVELS = ("L2SP", "L2SR")
 """Levels with surface reflectance; L2SR has no temperature."""
 TIERS = {"RT": 1, "T2": 2, "T1": 3}
+TIER = "landsat:collection_category"
+"""The property that states the tier, which the id has too."""
 _LIKE_AN_ID = re.compile(r"L[COETM]0\d_L\d", re.IGNORECASE)
 FILE = re.compile(r"L[COETM]0\d_L2S[PR]_\d{6}_\d{8}_(?P<processed>\d{8})_\d{2}_(?:T1|T2|RT)")
 
@@ -72,6 +74,8 @@ def read(item: Item) -> Facts:
         licence=licence_of(item, LICENCE),
         cloud_frac=_cloud(item),
         gsd_m=item.positive("gsd") or landsat.GSD_M,
+        sun_elevation_deg=sun_elevation_of(item),
+        tier=category if (category := item.text(TIER)) in TIERS else scene.tier,
         epsg=epsg_of(item, reference),
         transform=transform_of(item, reference),
     )

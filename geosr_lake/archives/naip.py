@@ -1,7 +1,7 @@
 """NAIP items: quarter quad and date are the photograph, whatever state published it."""
 
 from geosr_lake.archives.facts import Facts, Version, group
-from geosr_lake.archives.item import Asset, Item, archive_of, licence_of
+from geosr_lake.archives.item import Asset, Item, archive_of, licence_of, sun_elevation_of
 from geosr_lake.archives.projection import epsg_of, transform_of
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
@@ -58,6 +58,7 @@ def read(item: Item) -> Facts:
         licence=licence_of(item, LICENCE),
         cloud_frac=item.frac("cloud_out_of_range", "eo:cloud_cover"),
         gsd_m=round(gsd_m, 6) if gsd_m else None,
+        sun_elevation_deg=sun_elevation_of(item),
         epsg=epsg_of(item, image),
         transform=transform,
     )

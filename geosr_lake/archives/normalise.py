@@ -141,6 +141,8 @@ def _row(draft: _Draft) -> dict[str, Any]:
         row |= {"outcome": WITHDRAWN, "reason": DEPRECATED}
     row["content_hash"] = _content_hash(row)
     row["footprint_wkb"] = footprint.wkb
+    # Later than lakes that hold items: not hashed, so that an item is known again as the same.
+    row |= {"sun_elevation_deg": facts.sun_elevation_deg, "tier": facts.tier}
     return row | _names(item, facts.version.archive)
 
 

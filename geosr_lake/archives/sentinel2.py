@@ -9,7 +9,7 @@ import re
 from datetime import date, datetime, timedelta
 
 from geosr_lake.archives.facts import Facts, Version
-from geosr_lake.archives.item import Asset, Item, archive_of, finite, licence_of
+from geosr_lake.archives.item import Asset, Item, archive_of, finite, licence_of, sun_elevation_of
 from geosr_lake.archives.projection import epsg_of, transform_of, utm_zone
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
@@ -102,6 +102,7 @@ def read(item: Item) -> Facts:
             "snow_out_of_range", *spellings("snow_ice_percentage"), "eo:snow_cover"
         ),
         gsd_m=GSD_M,
+        sun_elevation_deg=sun_elevation_of(item, *spellings("mean_solar_zenith")),
         epsg=epsg or sentinel2.tile_epsg(tile),
         transform=transform_of(item, files.get("B02"), files.get("B04"), files.get("B08")),
         processing_baseline=baseline,

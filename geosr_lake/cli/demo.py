@@ -17,6 +17,7 @@ from geosr_lake.cli.console import (
     progress_bar,
     say,
 )
+from geosr_lake.verdicts import AFTER
 
 if TYPE_CHECKING:
     from geosr_lake.demo.measure import Meter
@@ -125,7 +126,9 @@ def _funnel(stages: dict[str, Any]) -> list[list[str]]:
     ]
     rows.append(["pairs", *(f"{task['pairs']['pairs']:,}" for task in tasks)])
     rows.append(["candidates", *(f"{task['manifest']['candidates']:,}" for task in tasks)])
-    for rule in dict.fromkeys(name for funnel in funnels for name in funnel):
+    # Each recipe asks rules of its own, before those that all ask last.
+    asked = dict.fromkeys(name for funnel in funnels for name in funnel)
+    for rule in sorted(asked, key={rule.name for rule in AFTER}.__contains__):
         dropped = [funnel[rule]["n_dropped"] if rule in funnel else 0 for funnel in funnels]
         if any(dropped):
             rows.append([f"dropped: {rule}", *(f"{-number:,}" for number in dropped)])

@@ -7,7 +7,15 @@ import typer
 import yaml
 
 from geosr_lake.cli.console import JsonOption, exit_codes, print_counts, print_rows, report
-from geosr_lake.recipe import Recipe, changed, flat, load_recipe, parse_recipe, recipe_text
+from geosr_lake.recipe import (
+    Recipe,
+    changed,
+    dotted,
+    flat,
+    load_recipe,
+    parse_recipe,
+    recipe_text,
+)
 from geosr_lake.recipe.yaml_text import stated
 
 app = typer.Typer(help="Check and compare recipes.", no_args_is_help=True)
@@ -35,25 +43,26 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
         report(rules, as_json=as_json, show=lambda: print_counts("The recipe is valid", rules))
 
 
-def _shown(value: Any) -> str:
+def _shown(key: str, value: Any) -> str:
     """Return a value as a recipe's writer would write it."""
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) if value else "all"
+        return ", ".join(map(str, value)) or ("none" if key == "select.rules" else "all")
     return "null" if value is None else str(value)
 
 
 def _table(text: str, recipe: Recipe) -> list[list[Any]]:
     """Return key, value, who says so, and why, for every value that has an effect."""
-    said = {".".join(map(str, path)): one for path, one in stated(text).items()}
-    written = flat(yaml.safe_load(text))
+    data = yaml.safe_load(text)
+    said = {dotted(path, data): one for path, one in stated(text).items()}
+    written = flat(data)
     effective = flat(json.loads(recipe.canonical()))
     rows: list[list[Any]] = []
     for key in (key for key in flat(recipe.model_dump()) if key in effective):
-        value = written.get(key, effective[key])
+        value = _shown(key, written.get(key, effective[key]))
         if key in said:
-            rows.append([key, _shown(value), said[key].mark, said[key].why])
+            rows.append([key, value, said[key].mark, said[key].why])
         else:
-            rows.append([key, _shown(value), "ours", "not written: the default"])
+            rows.append([key, value, "ours", "not written: the default"])
     return rows
 
 

@@ -65,7 +65,7 @@ def build(
         pairs = read(lake, recipe)
         choice = choose(pairs, task, rule, layer, places, told)
         rows = manifest_rows(_chosen(pairs, choice, recipe), rule)
-        counts = _verdicts(choice, rule)
+        counts, steps = _verdicts(choice, rule), verdicts.asked(rule.verdicts)
         quotas = cell_counts(choice.cells, choice.found, _Reasons(choice, places).of)
         rows_hash = content_hash(rows, _hashed_columns())
         name = manifest_id(task.name, rule.rule_id, rows_hash)
@@ -75,7 +75,7 @@ def build(
             recipe=recipe,
             layer_version=layer_version,
             rows=rows,
-            funnels={name: funnel(of_subset) for name, of_subset in counts.items()},
+            funnels={name: funnel(of, steps) for name, of in counts.items()},
             quotas=quotas,
             files=places.versions,
             draws=_draws(pairs, choice, name),
@@ -99,7 +99,7 @@ def build(
             candidates=len(choice.verdict),
             samples=roles_found["sample"],
             reserves=roles_found["reserve"],
-            funnel=funnel(sum(map(Counter, counts.values()), Counter())),
+            funnel=funnel(sum(map(Counter, counts.values()), Counter()), steps),
             quotas=quotas,
             splits=by_split(rows),
             pairs_outdated=_outdated(lake, recipe),

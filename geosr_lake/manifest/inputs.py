@@ -18,7 +18,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 
-_OF_SCENES = ["scene_id", "t_start", "epsg", "cloud_frac", "snow_frac", "gsd_m"]
+_OF_SCENES = [
+    *("scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m", "sun_elevation_deg", "t_start"),
+    *("platform", "tier"),
+]
 _BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
 
 
@@ -32,7 +35,10 @@ class Scenes:
         cloud_frac: 0 to 1; nan: unknown.
         snow_frac: 0 to 1; nan: unknown.
         gsd_m: Edge of their pixels; nan: unknown.
-        month: Month in which they start, 1 to 12, UTC.
+        sun_elevation_deg: Of the sun above the horizon; nan: unknown.
+        month: Month of their start in UTC, 1 to 12.
+        platform: As `scenes.platform` has it, coded; null: unknown.
+        tier: Quality tier of Landsat, coded; null: unknown.
         bounds: West, south, east, north in degrees, shape (n, 4).
         wkb: Their footprints.
     """
@@ -42,7 +48,10 @@ class Scenes:
     cloud_frac: Floats
     snow_frac: Floats
     gsd_m: Floats
+    sun_elevation_deg: Floats
     month: Ints
+    platform: pa.DictionaryArray
+    tier: pa.DictionaryArray
     bounds: Floats
     wkb: pa.Array
 
@@ -203,7 +212,10 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         _floats(rows["cloud_frac"]),
         _floats(rows["snow_frac"]),
         _floats(rows["gsd_m"]),
-        pc.month(rows["t_start"]).to_numpy().astype(np.int64),
+        _floats(rows["sun_elevation_deg"]),
+        _months(rows["t_start"]),
+        rows["platform"].combine_chunks().dictionary_encode(),
+        rows["tier"].combine_chunks().dictionary_encode(),
         np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
         rows["footprint_wkb"].combine_chunks(),
     )
@@ -212,6 +224,12 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
 def _floats(column: pa.ChunkedArray) -> Floats:
     found: Floats = pc.fill_null(column, float("nan")).to_numpy().astype(np.float64)
     return found
+
+
+def _months(times: pa.ChunkedArray) -> Ints:
+    """Return the months of instants, 1 to 12, in UTC, as numpy's times are."""
+    months: Ints = times.to_numpy().astype("datetime64[M]").astype(np.int64) % 12 + 1
+    return months
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from geosr_lake.ids import sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
+from geosr_lake.manifest.predicates import dropped_by
 from geosr_lake.manifest.sites import Cells, squares
-from geosr_lake.recipe import SR, SelectRule, SideLimits
+from geosr_lake.recipe import SR, SelectRule
 from geosr_lake.sensors.tasks import Task
 from geosr_lake.verdicts import RULE_NAMES
 
@@ -27,8 +28,6 @@ OVER_QUOTA = RULE_NAMES.index("over_quota")
 SHARED_GROUND = RULE_NAMES.index("shared_ground")
 _PAIRS_AT_ONCE = 5_000_000
 """Pairs of a site's tile pairs that are held against footprints at once, about."""
-_GSD_SLACK = 1.001
-"""Archives round pixel sizes (0.6 m as 0.6000001)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def candidates(
         tile_pair: That tile pair, shape (m,).
         pairs: The pairs.
         task: Says which sides have zones.
-        rule: The limits.
+        rule: The recipe's rules, and the margin.
     """
     frames = squares(sites.cells, task.site_size_m, rule.margin_m)
     shown = [_shown(frames, site[some], tile_pair[some], pairs) for some in _some(tile_pair, pairs)]
@@ -127,45 +126,22 @@ def _whole(frames: NDArray[np.object_], site: Ints, scenes: Scenes, scene: Ints)
 def conditions(
     sites: Sites, site: Ints, pair: Ints, pairs: Pairs, task: Task, rule: SelectRule
 ) -> list[tuple[str, Bools]]:
-    """Return which candidates each rule would drop, in the order in which rules are asked.
-
-    A limit that the recipe does not set is not asked.
-    """
-    sides = {
-        "lr": (pairs.lr_scenes, pairs.lr[pair], rule.lr, task.lr_sensor),
-        "hr": (pairs.hr_scenes, pairs.hr[pair], rule.hr, task.hr_sensor),
-    }
+    """Return which candidates each rule would drop, in the order in which rules are asked."""
     mismatch = np.zeros(len(pair), dtype=bool)
-    for scenes, scene, _, sensor in sides.values():
+    for scenes, of_pair, sensor in (
+        (pairs.lr_scenes, pairs.lr, task.lr_sensor),
+        (pairs.hr_scenes, pairs.hr, task.hr_sensor),
+    ):
         if sensor != "modis":  # its grid knows no zones
-            mismatch |= scenes.zone[scene] != sites.cells.epsg[site]
-    asked = [
+            mismatch |= scenes.zone[of_pair[pair]] != sites.cells.epsg[site]
+    unknown = np.array([name is None for name in sites.stratum], dtype=bool)[site]
+    return [
         ("zone_edge", sites.zone_edge[site]),
         ("split_edge", sites.split_edge[site]),
         ("zone_mismatch", mismatch),
+        *(one for asked in rule.rules for one in dropped_by(asked, pairs, pair)),
+        ("cover_unknown", unknown),
     ]
-    for side, (scenes, scene, limits, _) in sides.items():
-        if limits.max_gsd_m is not None:
-            # Unknown is too coarse: no comparison with nan holds.
-            fine = scenes.gsd_m[scene] <= limits.max_gsd_m * _GSD_SLACK
-            asked.append((f"{side}_gsd", ~fine))
-    for share in ("cloud", "snow"):
-        for side, (scenes, scene, limits, _) in sides.items():
-            asked += _share_rules(side, share, getattr(scenes, f"{share}_frac")[scene], limits)
-    unknown = np.array([name is None for name in sites.stratum], dtype=bool)[site]
-    return [*asked, ("cover_unknown", unknown)]
-
-
-def _share_rules(
-    side: str, share: str, values: Floats, limits: SideLimits
-) -> list[tuple[str, Bools]]:
-    limit: float | None = getattr(limits, f"max_{share}_frac")
-    if limit is None:
-        return []
-    asked = []
-    if getattr(limits, f"unknown_{share}") == "drop":
-        asked.append((f"{side}_{share}_unknown", np.isnan(values)))
-    return [*asked, (f"{side}_{share}", values > limit)]
 
 
 def first_rules(

@@ -1,13 +1,12 @@
 """What a run of the manifest stage tells."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.manifest.quotas import QuotaCell
 from geosr_lake.manifest.select import SPLITS
-from geosr_lake.verdicts import RULE_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,16 @@ class ManifestSummary:
         return {name: getattr(self, name) for name in (*names, "samples", "reserves")}
 
 
-def funnel(verdicts: Mapping[str, int]) -> tuple[FunnelStep, ...]:
-    """Return the funnel from the number of candidates of each verdict."""
+def funnel(verdicts: Mapping[str, int], rules: Iterable[str]) -> tuple[FunnelStep, ...]:
+    """Return the funnel from the number of candidates of each verdict.
+
+    Args:
+        verdicts: The numbers.
+        rules: The rules that were asked, in their order.
+    """
     left = sum(verdicts.values())
     steps = []
-    for rule in RULE_NAMES:
+    for rule in rules:
         dropped = verdicts.get(rule, 0)
         steps.append(FunnelStep(rule, left, dropped, left - dropped))
         left -= dropped

@@ -1,11 +1,12 @@
 """The sections of a recipe, validated; a section's `rule_id` is a hash of what it means."""
 
 from datetime import timedelta
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from geosr_lake.errors import RecipeError
+from geosr_lake.recipe.rules import Rule, each_once
 from geosr_lake.recipe.section import Section
 from geosr_lake.recipe.subsets import SR, Quotas, Subset
 from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet
@@ -65,34 +66,6 @@ class PairRule(Section):
         return self
 
 
-class SideLimits(Section):
-    """What a scene of one side must keep to be selected; shares as the archive states them.
-
-    What has no limit is not asked: `unknown_cloud` and `unknown_snow` count with a limit only.
-    """
-
-    max_cloud_frac: Fraction | None = Field(default=None, description="null: no limit")
-    max_snow_frac: Fraction | None = Field(default=None, description="null: no limit")
-    unknown_cloud: Literal["drop", "keep"] = Field(
-        default="drop", description="What to do with a scene whose cloud share is unknown"
-    )
-    unknown_snow: Literal["drop", "keep"] = Field(
-        default="keep", description="What to do with a scene whose snow share is unknown"
-    )
-    max_gsd_m: float | None = Field(
-        default=None, gt=0, description="Coarsest pixels, metres; null: no limit"
-    )
-
-    @model_serializer(mode="wrap")
-    def _what_counts(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what has no effect, so that it does not change the rule's id."""
-        told: dict[str, Any] = fields(self)
-        for share, unknown in (("cloud", "unknown_cloud"), ("snow", "unknown_snow")):
-            if told[f"max_{share}_frac"] is None:
-                del told[unknown]
-        return told
-
-
 class UrbanRule(Section):
     """Which sites count as urban, by the share of some classes of a land-cover layer."""
 
@@ -131,8 +104,10 @@ class SelectRule(Section):
     margin_m: float = Field(
         default=0.0, ge=0, description="Metres by which a site must lie inside both footprints"
     )
-    lr: SideLimits = Field(default=SideLimits(), description="Limits for the LR scene")
-    hr: SideLimits = Field(default=SideLimits(), description="Limits for the HR scene")
+    rules: Annotated[tuple[Rule, ...], AfterValidator(each_once)] = Field(
+        default=(),
+        description="What a candidate must pass, asked in this order; each once, or once a side",
+    )
     urban: UrbanRule
     scale: float = Field(
         default=1.0, gt=0, description="Factor on every quota; what it gives is rounded up"
@@ -169,6 +144,11 @@ class SelectRule(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two subsets are called {twice[0]}")
         return self
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What its rules can say of a candidate, in the order in which they are asked."""
+        return tuple(name for rule in self.rules for name in rule.verdicts)
 
     @property
     def parts(self) -> tuple[Subset, ...]:

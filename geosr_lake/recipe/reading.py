@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -14,15 +13,19 @@ from pydantic import BaseModel, ValidationError
 from geosr_lake.errors import RecipeError
 from geosr_lake.recipe import yaml_text
 from geosr_lake.recipe.model import Recipe
+from geosr_lake.recipe.rules import RULE_KINDS, SIDES, rule_name
+from geosr_lake.recipe.values import CANONICAL
 
 
 def flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Return the leaves of nested mappings by their dotted keys, as ``pairs.lr.sensor``.
 
-    Members of a list of mappings are named by their number: ``select.subsets.0.name``.
+    A list of rules, or of subsets, is told by their names in order, and below it each by its name,
+    as ``select.rules.lr_cloud.max_frac``: one more or less moves no other one.
     """
-    if isinstance(value, list | tuple) and any(isinstance(inner, dict) for inner in value):
-        value = {str(number): inner for number, inner in enumerate(value)}
+    if members := _named_members(value):
+        below = {name: {k: v for k, v in m.items() if k not in _NAMING} for name, m in members}
+        return {prefix: [name for name, _ in members]} | flat(below, prefix)
     if not isinstance(value, dict):
         return {prefix: value}
     return {
@@ -30,6 +33,31 @@ def flat(value: Any, prefix: str = "") -> dict[str, Any]:
         for name, inner in value.items()
         for key, leaf in flat(inner, f"{prefix}.{name}" if prefix else name).items()
     }
+
+
+_NAMING = ("rule", "side", "name")
+
+
+def _named_members(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Return a list of rules or subsets as names and mappings; empty if it is anything else."""
+    if not isinstance(value, list | tuple):
+        return []
+    members = [m for m in value if isinstance(m, dict) and ("rule" in m or "name" in m)]
+    return [(rule_name(m) if "rule" in m else str(m["name"]), m) for m in members]
+
+
+def dotted(path: yaml_text.Path, data: Any) -> str:
+    """Return the key that `flat` gives to the place `path` of `data`."""
+    steps = []
+    for step in path:
+        members = _named_members(data)
+        if members and isinstance(step, int) and isinstance(data[step], dict):
+            data = data[step]
+            steps.append(_named_members([data])[0][0])
+            continue
+        data = data.get(step) if isinstance(data, dict) else None
+        steps.append(str(step))
+    return ".".join(steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +83,32 @@ def changed(a: dict[str, Any], b: dict[str, Any]) -> tuple[Changed, ...]:
 
 def _sections(kind: Any) -> Iterator[type[BaseModel]]:
     """Yield the models in a field's annotation, as in ``SelectRule | None``."""
-    for one in (kind, *get_args(kind)):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            yield one
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for one in get_args(kind):
+        yield from _sections(one)
+
+
+def _written(path: yaml_text.Path) -> yaml_text.Path:
+    """Return the place of an error as it is written: pydantic puts a rule's kind after its number.
+
+    ``select.rules.3.cloud.max_frac`` is ``select.rules.3.max_frac``.
+    """
+    return tuple(step for at, step in enumerate(path) if not _is_kind(path, at))
+
+
+def _is_kind(path: yaml_text.Path, at: int) -> bool:
+    return at > 1 and path[at - 2] == "rules" and isinstance(path[at - 1], int)
 
 
 def _keys_at(path: yaml_text.Path) -> list[str]:
-    """Return the keys that a recipe may have in the section at `path`."""
+    """Return the keys that a recipe may have in the section at `path`, as pydantic gives it."""
     model: type[BaseModel] = Recipe
-    for step in path:
-        info = model.model_fields.get(str(step))
-        model = next(_sections(info.annotation), model) if info else model
+    for at, step in enumerate(path):
+        if _is_kind(path, at):
+            model = RULE_KINDS[str(step)]
+        elif info := model.model_fields.get(str(step)):
+            model = next(_sections(info.annotation), model)
     return sorted(model.model_fields)
 
 
@@ -78,29 +121,46 @@ def _all_keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, s
 
 
 def _nearest(name: str, path: yaml_text.Path) -> str:
-    """Return the known key that is nearest to an unknown one, as a clause; empty if none is."""
+    """Return the known key that is nearest to an unknown one, as a clause; a stop if none is."""
     if close := get_close_matches(name, _keys_at(path), n=1):
         return f", did you mean {close[0]}?"
-    elsewhere = list(_all_keys(Recipe))
+    elsewhere = list(dict.fromkeys(_all_keys(Recipe)))
     close = get_close_matches(name, [key for key, _ in elsewhere], n=1)
     places = " or ".join(where for key, where in elsewhere if close and key == close[0])
-    return f", did you mean {close[0]} ({places})?" if close else ""
+    return f", did you mean {close[0]} ({places})?" if close else "."
 
 
 def _sentence(error: ValidationError, where: str, text: str = "") -> RecipeError:
     places = yaml_text.stated(text)
     parts = []
     for problem in error.errors():
-        path = problem["loc"]
-        dotted = ".".join(str(step) for step in path) or "recipe"
-        line = yaml_text.line_of(places, path)
+        told = problem.get("ctx", {})
+        path = (*problem["loc"], told["at"]) if problem["type"] == "rule_twice" else problem["loc"]
+        written = _written(path)
+        key = ".".join(str(step) for step in written) or "recipe"
+        line = yaml_text.line_of(places, written)
         if problem["type"] == "extra_forbidden":
             known = ", ".join(_keys_at(path[:-1]))
             said = f" is not a key{_nearest(str(path[-1]), path[:-1])} Allowed there: {known}"
+        elif problem["type"] in {"union_tag_not_found", "union_tag_invalid"}:
+            said = _no_rule(told.get("tag"))
+        elif problem["type"] == "missing" and path[-1] == "unknown":
+            said = (
+                ": the rule must name what becomes of a scene whose value is unknown, drop or keep"
+            )
         else:
             said = f": {problem['msg'].removeprefix('Value error, ')}"
-        parts.append(f"{f'line {line}, ' if line else ''}{dotted}{said}")
+        parts.append(f"{f'line {line}, ' if line else ''}{key}{said}")
     return RecipeError("; ".join(parts), where=where, next_step="Run `geosr recipe validate FILE`.")
+
+
+def _no_rule(kind: str | None) -> str:
+    """Return that a member of the rules is of no known kind; `kind` is None where it names none."""
+    known = f" Rules: {', '.join(RULE_KINDS)}"
+    if kind is None:
+        return f" has no key rule, which says its kind.{known}"
+    close = get_close_matches(kind, RULE_KINDS, n=1)
+    return f".rule: {kind} is no rule{f', did you mean {close[0]}?' if close else '.'}{known}"
 
 
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
@@ -126,18 +186,41 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
 def parse_canonical(text: str, where: str = "manifests.recipe") -> Recipe:
     """Return the recipe that `Recipe.canonical` wrote: durations are whole microseconds there.
 
+    Limits that an earlier version wrote as `select.lr` and `select.hr` come as the rules that they
+    were, in the order in which they were asked.
+
     Raises:
         RecipeError: If it is no such text.
     """
     try:
         data = json.loads(text)
-        data["pairs"]["window"] = timedelta(microseconds=data["pairs"]["window"])
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise RecipeError("This is not a canonical recipe", where=where) from error
     try:
-        return Recipe.model_validate(data)
+        return Recipe.model_validate(_up_to_date(data), context=CANONICAL)
     except ValidationError as error:
         raise _sentence(error, where) from error
+
+
+def _up_to_date(data: Any) -> Any:
+    """Return a canonical recipe whose limits are rules."""
+    select = data.get("select") if isinstance(data, dict) else None
+    if not isinstance(select, dict) or not isinstance(select.get("lr"), dict):
+        return data
+    limits = {side: select[side] for side in SIDES if side in select}
+    kept = {key: value for key, value in select.items() if key not in limits}
+    rules = [
+        {"rule": kind, "side": side, key: old[f"max_{kind}_{unit}"], "unknown": unknown}
+        for kind, key, unit in (
+            ("gsd", "max_m", "m"),
+            ("cloud", "max_frac", "frac"),
+            ("snow", "max_frac", "frac"),
+        )
+        for side, old in limits.items()
+        if old.get(f"max_{kind}_{unit}") is not None
+        for unknown in [old.get(f"unknown_{kind}", "keep" if kind == "snow" else "drop")]
+    ]
+    return data | {"select": kept | {"rules": rules}}
 
 
 def recipe_text(path: str | Path) -> tuple[str, str]:

@@ -4,21 +4,44 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
 
 
-def _parse_duration(value: object) -> object:
+CANONICAL = {"canonical": True}
+"""Context in which values are read as the canonical text has them: durations as microseconds."""
+
+
+def _parse_duration(value: object, info: ValidationInfo) -> object:
     """Turn ``10 d``, ``36 h``, ``90 min`` or ``30 s`` into a timedelta; a bare number is none."""
     if isinstance(value, timedelta):
         return value
+    if info.context == CANONICAL:
+        return _from_microseconds(value)
     found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a duration is a number and a unit, as 10 d, 36 h, 90 min or 30 s")
     try:
         return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    except OverflowError:
+        raise ValueError("this duration is longer than any archive") from None
+
+
+def _from_microseconds(value: object) -> timedelta:
+    if not isinstance(value, int):
+        # ValueError, which pydantic turns into its own; a TypeError would pass through.
+        raise ValueError("a canonical duration is a number of microseconds")  # noqa: TRY004
+    try:
+        return timedelta(microseconds=value)
     except OverflowError:
         raise ValueError("this duration is longer than any archive") from None
 

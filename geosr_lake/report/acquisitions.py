@@ -56,6 +56,8 @@ def _facts(scene: Row) -> dict[str, Any]:
         "cloud": share(scene["cloud_frac"]),
         "snow": share(scene["snow_frac"]),
         "gsd_m": scene["gsd_m"],
+        "sun_elevation_deg": scene["sun_elevation_deg"],
+        "tier": scene["tier"],
         "epsg": scene["epsg"],
         "box": ", ".join(f"{scene[edge]:.5f}" for edge in ("xmin", "ymin", "xmax", "ymax")),
         "licence": scene["licence"],

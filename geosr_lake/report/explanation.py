@@ -18,8 +18,21 @@ CANDIDATE = (
 """Columns of `candidates` that explanations read."""
 SCENE = (
     *("scene_id", "sensor", "product", "platform", "tile", "group_key", "t_start", "t_end"),
-    *("cloud_frac", "snow_frac", "gsd_m", "epsg", "xmin", "ymin", "xmax", "ymax", "archive"),
-    *("collection", "item_id", "content_hash", "licence", "assets", "superseded", "standalone"),
+    *("cloud_frac", "snow_frac", "gsd_m", "sun_elevation_deg", "tier", "epsg"),
+    *(
+        "xmin",
+        "ymin",
+        "xmax",
+        "ymax",
+        "archive",
+        "collection",
+        "item_id",
+        "content_hash",
+        "licence",
+        "assets",
+        "superseded",
+        "standalone",
+    ),
 )
 """Columns of `scenes` that explanations read."""
 

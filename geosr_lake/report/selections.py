@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 from geosr_lake.lake import Lake
+from geosr_lake.recipe import rule_name
 from geosr_lake.report.explanation import (
     CANDIDATE,
     Explanation,
@@ -66,9 +67,11 @@ def reason(candidate: Row, select: Row) -> str:
         select: The section `select` of the manifest's recipe.
     """
     verdict = candidate["verdict"]
-    side, _, what = verdict.partition("_")
     value = candidate.get(f"{verdict}_frac")
-    limit = select.get(side, {}).get(f"max_{what}_frac") if side in ("lr", "hr") else None
+    limit = next(
+        (rule.get("max_frac") for rule in select.get("rules", ()) if rule_name(rule) == verdict),
+        None,
+    )
     if value is None or limit is None:
         return in_words(verdict)
     return f"{in_words(verdict)} ({value:.3g} > {limit:.3g})"

@@ -34,6 +34,8 @@ ITEM_COLUMNS = (
     "cloud_frac",
     "snow_frac",
     "gsd_m",
+    "sun_elevation_deg",
+    "tier",
     "epsg",
     "transform",
     "processing_baseline",

@@ -1,6 +1,7 @@
 """Random worlds of sites and pairs: one verdict a candidate, as the rules read."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,29 +14,54 @@ from manifest_world import SOUTH_M, WEST_M, boxed, lonlat_box
 
 from geosr_lake.ids import sample_id, site_id
 from geosr_lake.manifest import judge as judge_module
-from geosr_lake.manifest.inputs import Pairs, Scenes, TilePairs
+from geosr_lake.manifest.inputs import Pairs, Scenes, TilePairs, _months
 from geosr_lake.manifest.judge import STANDS, Candidates, Sites, candidates, conditions
 from geosr_lake.manifest.sites import Cells
-from geosr_lake.recipe import Quotas, SelectRule, SideLimits, SplitRule, UrbanRule
+from geosr_lake.recipe import RULE_KINDS, Quotas, SelectRule, SplitRule, UrbanRule
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP
-from geosr_lake.verdicts import RULE_NAMES
+from geosr_lake.verdicts import OF_A_RECIPE, RULE_NAMES, asked
 
 SHARE = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.2, 0.20000001, 0.9]))
 ZONE = st.sampled_from([32613] * 8 + [32614, 0])
-LIMITS = st.builds(
-    SideLimits,
-    max_cloud_frac=st.sampled_from([None, 0.1, 0.2]),
-    max_snow_frac=st.sampled_from([None, 0.1]),
-    unknown_cloud=st.sampled_from(["drop", "keep"]),
-    unknown_snow=st.sampled_from(["drop", "keep"]),
-    max_gsd_m=st.sampled_from([None, 0.6]),
-)
+START = st.sampled_from([
+    datetime(2023, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    datetime(2024, 1, 1, tzinfo=UTC),
+    datetime(2024, 2, 29, 12, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, tzinfo=UTC),  # before the epoch numbers turn negative
+])  # fmt: skip
+PLATFORM = st.sampled_from(["a", "b", "c", None])
+LIMITS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "gap": st.fixed_dictionaries({"max": st.sampled_from(["0 s", "60 s", "1 min", "1 d"])}),
+    "overlap": st.fixed_dictionaries({"min_frac": st.sampled_from([0.0, 0.5, 0.50000001, 1.0])}),
+    "gsd": st.just({"max_m": 0.6}),
+    "cloud": st.fixed_dictionaries({"max_frac": st.sampled_from([0.1, 0.2])}),
+    "snow": st.just({"max_frac": 0.1}),
+    "sun": st.fixed_dictionaries({"min_deg": st.sampled_from([30, 30.0000001, -90])}),
+    "tier": st.fixed_dictionaries({"tiers": st.sampled_from([["T1"], ["T2", "RT"]])}),
+    "months": st.fixed_dictionaries({"months": st.sampled_from([[1], [12], [2, 12, 1]])}),
+    "platforms": st.fixed_dictionaries({"platforms": st.sampled_from([["a"], ["b", "a"], ["z"]])}),
+}
+NEVER_UNKNOWN = {"gap", "overlap", "months"}
+
+
+@st.composite
+def asked_rules(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Some rules in some order, as a recipe has them."""
+    kinds = [(k, s) for k in LIMITS for s in ((None,) if k in {"gap", "overlap"} else ("lr", "hr"))]
+    found = []
+    for kind, side in draw(st.lists(st.sampled_from(kinds), unique=True, max_size=4)):
+        rule = {"rule": kind, **draw(LIMITS[kind])} | ({"side": side} if side else {})
+        if kind not in NEVER_UNKNOWN:
+            rule["unknown"] = draw(st.sampled_from(["drop", "keep"]))
+        found.append(rule)
+    return found
+
+
 RULES = st.builds(
-    SelectRule,
+    lambda **keys: SelectRule.model_validate(keys),
     seed=st.integers(0, 3),
     sites_per_tile_pair=st.just(1),
-    lr=LIMITS,
-    hr=LIMITS,
+    rules=asked_rules(),
     urban=st.just(UrbanRule(layer="made", classes=(1,), min_frac=0.5)),
     quotas=st.builds(Quotas, urban=st.integers(0, 4), non_urban=st.integers(0, 4)),
     reserve_frac=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
@@ -83,6 +109,10 @@ def sides(draw: st.DrawFn, gsd: list[float]) -> list[dict[str, Any]]:
             "cloud": draw(SHARE),
             "snow": draw(SHARE),
             "gsd": draw(st.sampled_from([None, *gsd])),
+            "start": draw(START),
+            "platform": draw(PLATFORM),
+            "sun": draw(st.sampled_from([None, 29.9999999, 30.0, -5.0])),
+            "tier": draw(st.sampled_from([None, "T1", "T2", "RT"])),
         }
         for _ in range(draw(st.integers(2, 4)))
     ]
@@ -97,7 +127,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
             "lr": i,
             "hr": j,
             "tile_pair": draw(st.integers(0, 1)),
-            "gap_s": draw(st.sampled_from([0.0, 60.0, -60.0, 3600.0])),
+            "gap_s": draw(st.sampled_from([0.0, 60.0, -60.0, 60.000001, 3600.0])),
             "overlap": draw(st.sampled_from([0.5, 1.0])),
         }
         for i in range(len(lr))
@@ -136,7 +166,10 @@ def scenes_of(side: list[dict[str, Any]], name: str) -> Scenes:
         share("cloud"),
         share("snow"),
         share("gsd"),
-        np.ones(len(side), dtype=np.int64),
+        share("sun"),
+        _months(pa.chunked_array([[s["start"] for s in side]], pa.timestamp("us", "UTC"))),
+        pa.array([s["platform"] for s in side], pa.string()).dictionary_encode(),
+        pa.array([s["tier"] for s in side], pa.string()).dictionary_encode(),
         shapely.bounds(shapes).reshape(-1, 4),
         pa.array(shapely.to_wkb(shapes)),
     )
@@ -193,14 +226,7 @@ def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], st
             )
             if not whole or pair["tile_pair"] not in site["tile_pairs"]:
                 continue
-            asked = {
-                "lr_zone": lr["zone"] or None,
-                "hr_zone": hr["zone"] or None,
-                **{f"{k}_gsd_m": v["gsd"] for k, v in (("lr", lr), ("hr", hr))},
-                **{f"{k}_cloud_frac": v["cloud"] for k, v in (("lr", lr), ("hr", hr))},
-                **{f"{k}_snow_frac": v["snow"] for k, v in (("lr", lr), ("hr", hr))},
-            }
-            verdict = first_rule(site | {"epsg": 32613}, asked, rule)
+            verdict = first_rule(site, pair, {"lr": lr, "hr": hr}, rule)
             if verdict is None:
                 cloud = sum(1.0 if s["cloud"] is None else s["cloud"] for s in (lr, hr))
                 sample = sample_id("sr", name, f"scn-l{pair['lr']}", f"scn-h{pair['hr']}")
@@ -212,29 +238,54 @@ def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], st
     return verdicts
 
 
-def first_rule(site: dict[str, Any], pair: dict[str, Any], rule: SelectRule) -> str | None:
+def first_rule(
+    site: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any], rule: SelectRule
+) -> str | None:
     """The first rule that drops a candidate for what it is."""
     if site["zone_edge"]:
         return "zone_edge"
     if site["split_edge"]:
         return "split_edge"
-    if not pair["lr_zone"] == pair["hr_zone"] == site["epsg"]:
+    if not scenes["lr"]["zone"] == scenes["hr"]["zone"] == 32613:
         return "zone_mismatch"
-    sides = {"lr": rule.lr, "hr": rule.hr}
-    for side, limits in sides.items():
-        gsd = pair[f"{side}_gsd_m"]
-        if limits.max_gsd_m is not None and (gsd is None or gsd > limits.max_gsd_m * 1.001):
-            return f"{side}_gsd"
-    for what in ("cloud", "snow"):
-        for side, limits in sides.items():
-            limit, value = getattr(limits, f"max_{what}_frac"), pair[f"{side}_{what}_frac"]
-            if limit is None:
-                continue
-            if value is None and getattr(limits, f"unknown_{what}") == "drop":
-                return f"{side}_{what}_unknown"
-            if value is not None and value > limit:
-                return f"{side}_{what}"
+    for one in rule.model_dump()["rules"]:
+        verdict = broken(one, pair, scenes)
+        if verdict is not None:
+            return verdict
     return "cover_unknown" if site["stratum"] is None else None
+
+
+def broken(rule: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any]) -> str | None:
+    """What one rule, as plain values, says of a pair."""
+    kind = rule["rule"]
+    if kind == "gap":
+        apart, most = timedelta(seconds=abs(pair["gap_s"])), timedelta(microseconds=rule["max"])
+        return "gap" if apart > most else None
+    if kind == "overlap":
+        return "overlap" if pair["overlap"] < rule["min_frac"] else None
+    side = rule["side"]
+    scene = scenes[side]
+    value, name = {
+        "gsd": (scene["gsd"], "gsd"),
+        "cloud": (scene["cloud"], "cloud"),
+        "snow": (scene["snow"], "snow"),
+        "months": (scene["start"].month, "months"),
+        "platforms": (scene["platform"], "platform"),
+        "sun": (scene["sun"], "sun"),
+        "tier": (scene["tier"], "tier"),
+    }[kind]
+    if value is None:
+        return f"{side}_{name}_unknown" if rule["unknown"] == "drop" else None
+    passes = {
+        "gsd": lambda: value <= rule["max_m"] * 1.001,
+        "cloud": lambda: value <= rule["max_frac"],
+        "snow": lambda: value <= rule["max_frac"],
+        "months": lambda: value in rule["months"],
+        "platforms": lambda: value in rule["platforms"],
+        "sun": lambda: value >= rule["min_deg"],
+        "tier": lambda: value in rule["tiers"],
+    }[kind]()
+    return None if passes else f"{side}_{name}"
 
 
 @settings(max_examples=400, deadline=None)
@@ -292,29 +343,29 @@ def test_pairs_are_judged_alike_few_at_a_time(world: dict[str, Any], rule: Selec
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
-def test_the_rules_are_asked_in_the_order_that_is_told() -> None:
-    every = SideLimits(
-        max_cloud_frac=0.1,
-        max_snow_frac=0.1,
-        unknown_cloud="drop",
-        unknown_snow="drop",
-        max_gsd_m=1.0,
-    )
-    rule = SelectRule(
-        sites_per_tile_pair=1,
-        lr=every,
-        hr=every,
-        urban=UrbanRule(layer="made", classes=(1,), min_frac=0.5),
-        quotas=Quotas(urban=1, non_urban=1),
-        block_deg=1,
-    )
+def test_every_kind_of_rule_is_in_the_worlds_and_every_verdict_has_its_sentence() -> None:
+    assert LIMITS.keys() == RULE_KINDS.keys()
+    every = {
+        name
+        for kind, model in RULE_KINDS.items()
+        for side in ("lr", "hr")
+        for name in model.model_construct(rule=kind, side=side, unknown="drop").verdicts
+    }
+    assert every == {rule.name for rule in OF_A_RECIPE}
+    assert len(set(RULE_NAMES)) == len(RULE_NAMES) < 127, "verdicts are told in a byte"
+
+
+@settings(max_examples=100)
+@given(rule=RULES)
+def test_the_rules_are_asked_in_the_order_that_is_told(rule: SelectRule) -> None:
     sites, pairs, found = judge(NOTHING, rule)
     none = found.site
-    asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, rule)]
-    assert [*asked, "shared_ground", "not_best", "over_quota"] == list(RULE_NAMES)
-    bare = rule.model_copy(update={"lr": SideLimits(), "hr": SideLimits()})
-    asked = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, bare)]
-    assert asked == ["zone_edge", "split_edge", "zone_mismatch", "cover_unknown"]
+    named = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, rule)]
+    assert (*named, "shared_ground", "not_best", "over_quota") == asked(rule.verdicts)
+    assert set(named) <= set(RULE_NAMES)
+    bare = rule.model_copy(update={"rules": ()})
+    named = [name for name, _ in conditions(sites, none, none, pairs, S2_NAIP, bare)]
+    assert named == ["zone_edge", "split_edge", "zone_mismatch", "cover_unknown"]
 
 
 PLAIN = SelectRule(
@@ -326,7 +377,9 @@ PLAIN = SelectRule(
 
 
 def test_modis_needs_no_zone() -> None:
-    scene = {"box": (-100, -100, 700, 700), "zone": 0, "cloud": 0.0, "snow": 0.0, "gsd": 0.6}
+    scene = {"box": (-100, -100, 700, 700), "zone": 0, "cloud": 0.0, "snow": 0.0, "gsd": 0.6,
+             "start": datetime(2024, 1, 1, tzinfo=UTC), "sun": None,
+             "platform": None, "tier": None}  # fmt: skip
     pair = {"lr": 0, "hr": 0, "tile_pair": 0, "gap_s": 0.0, "overlap": 1.0}
     site = {"spot": (0, 0), "zone_edge": False, "split_edge": False, "stratum": "urban"}
     world = {

@@ -75,7 +75,7 @@ def test_a_site_and_why_each_of_its_candidates_was_dropped(built: Any) -> None:
     told = {row["pair"]: row for row in parts["Candidates, the least gap first"]}
     mine = [c for c in rows(built, "candidates") if c["site_id"] == cloudy["site_id"]]
     assert told.keys() == {c["pair_id"] for c in mine}
-    assert told[cloudy["pair_id"]]["why"].endswith("max_cloud_frac (0.6 > 0.2)")
+    assert told[cloudy["pair_id"]]["why"].endswith("the rule cloud allows (0.6 > 0.2)")
 
 
 def test_a_sample_with_its_place_in_a_manifest(built: Any) -> None:
@@ -179,7 +179,9 @@ def test_what_is_not_there_is_told_in_words(built: Any, name: str, says: str) ->
 
 
 def test_a_reason_has_numbers_where_a_share_decided() -> None:
-    select = {"lr": {"max_cloud_frac": 0.2}, "hr": {"max_snow_frac": None}}
+    select = {
+        "rules": [{"rule": "gap", "max": 1}, {"rule": "cloud", "side": "lr", "max_frac": 0.2}]
+    }
     candidate = {"verdict": "lr_cloud", "lr_cloud_frac": 0.35}
     assert reason(candidate, select).endswith("(0.35 > 0.2)")
     assert "(" not in reason({"verdict": "not_best"}, select)

@@ -59,6 +59,9 @@ class Scene:
     cloud: float | None = None
     snow: float | None = None
     gsd_m: float | None = None
+    platform: str | None = None
+    sun_elevation_deg: float | None = None
+    tier: str | None = None
 
     @property
     def scene_id(self) -> str:
@@ -75,7 +78,7 @@ class Scene:
             "scene_id": self.scene_id,
             "sensor": self.sensor,
             "product": {"modis": "MOD09A1.061", "naip": "NAIP"}.get(self.sensor, "P"),
-            "platform": None,
+            "platform": self.platform,
             "tile": self.tile,
             "group_key": self.tile,
             "standalone": False,
@@ -88,6 +91,8 @@ class Scene:
             "cloud_frac": self.cloud,
             "snow_frac": self.snow,
             "gsd_m": self.gsd_m,
+            "sun_elevation_deg": self.sun_elevation_deg,
+            "tier": self.tier,
             "epsg": self.epsg,
             "footprint_id": ids.footprint_id(wkb),
             "footprint_wkb": wkb,
@@ -182,7 +187,10 @@ def recipe(**select: Any) -> Recipe:
     rules = {
         "seed": 1,
         "sites_per_tile_pair": 20,
-        "lr": {"max_cloud_frac": 0.2, "max_snow_frac": 0.1},
+        "rules": [
+            {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
+            {"rule": "snow", "side": "lr", "max_frac": 0.1, "unknown": "keep"},
+        ],
         "urban": {"layer": "made", "classes": [URBAN], "min_frac": 0.25},
         "quotas": {"urban": 10, "non_urban": 10},
         "reserve_frac": 0.2,

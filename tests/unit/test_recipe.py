@@ -16,12 +16,14 @@ from geosr_lake.cli.app import app
 from geosr_lake.errors import RecipeError
 from geosr_lake.recipe import (
     COARSE_TO_FINE,
+    GsdRule,
     Recipe,
     flat,
     load_recipe,
     parse_canonical,
     parse_recipe,
 )
+from geosr_lake.recipe import changed as differing
 from geosr_lake.recipe.yaml_text import Stated, line_of, stated
 from geosr_lake.sensors import SENSORS
 
@@ -38,7 +40,10 @@ pairs:
   start: 2019-01-01
 select:
   sites_per_tile_pair: 4
-  lr: {max_cloud_frac: 0.2}
+  rules:
+    - {rule: gap, max: 5 d}
+    - {rule: cloud, side: lr, max_frac: 0.2, unknown: drop}
+    - {rule: months, side: hr, months: [5, 6]}
   urban: {layer: worldcover, classes: [50, 13], min_frac: 0.1}
   quotas: {urban: 5, non_urban: 5}
   block_deg: 1
@@ -60,8 +65,8 @@ def changed(path: str, value: Any) -> Recipe:
     *way, last = path.split(".")
     section = data
     for step in way:
-        section = section.setdefault(step, {})
-    section[last] = value
+        section = section[int(step)] if step.isdigit() else section.setdefault(step, {})
+    section[int(last) if last.isdigit() else last] = value
     return parse_recipe(yaml.safe_dump(data))
 
 
@@ -114,7 +119,7 @@ def test_what_the_paper_says_stands_in_the_recipes() -> None:
     assert m2l8.pairs.hr.platforms == ("landsat-8",)
     assert s2.select is not None
     assert m2l8.select is not None
-    assert s2.select.hr.max_gsd_m == 0.6
+    assert s2.select.rules[0] == GsdRule(rule="gsd", side="hr", max_m=0.6, unknown="drop")
     counts = {part.name: sum(part.quotas.model_dump().values()) for part in m2l8.select.parts}
     assert 10_001 <= counts.pop("sr") <= 11_000
     assert counts == {"river": 1065, "urban": 1687, "cdl": 762, "gpp": 755, "chm_s2": 1408}
@@ -154,11 +159,9 @@ def test_what_the_paper_says_stands_in_the_recipes() -> None:
         ("select.block_deg", 1.0),
         ("select.seed", 0),
         ("select.reserve_frac", 0.1),
-        ("select.lr.max_cloud_frac", 2e-1),
-        ("select.lr.unknown_cloud", "drop"),
-        ("select.hr", {}),
-        ("select.hr.unknown_snow", "drop"),  # no limit, so nothing is asked
-        ("select.hr.unknown_cloud", "keep"),
+        ("select.rules.0.max", "120 h"),
+        ("select.rules.1.max_frac", 2e-1),
+        ("select.rules.2.months", [6, 5, 6]),
         ("select.urban.classes", [13, 50, 13]),
         ("select.split", {"train": 0.72, "val": 0.08, "test": 0.2}),
         ("cubes.shard_samples", 16),
@@ -180,11 +183,15 @@ def test_spelling_does_not_change_a_rule(path: str, spelling: Any) -> None:
         ("pairs.hr.platforms", ["p"], 0),
         ("select.seed", 1, 1),
         ("select.sites_per_tile_pair", 5, 1),
-        ("select.lr.max_cloud_frac", 0.05, 1),
-        ("select.lr.max_cloud_frac", None, 1),
-        ("select.lr.unknown_cloud", "keep", 1),
-        ("select.lr", {"max_cloud_frac": 0.2, "max_snow_frac": 0.1, "unknown_snow": "drop"}, 1),
-        ("select.hr.max_gsd_m", 0.6, 1),
+        ("select.rules.0.max", "5.5 d", 1),
+        ("select.rules.1.max_frac", 0.05, 1),
+        ("select.rules.1.unknown", "keep", 1),
+        ("select.rules.1.rule", "snow", 1),
+        ("select.rules.1.side", "hr", 1),
+        ("select.rules.2.months", [5, 6, 7], 1),
+        ("select.rules", [], 1),
+        ("select.rules", plain()["select"]["rules"][:2], 1),
+        ("select.rules", plain()["select"]["rules"][::-1], 1),  # another rule is asked first
         ("select.urban.classes", [13], 1),
         ("select.urban.layer", "nlcd", 1),
         ("select.quotas.urban", 6, 1),
@@ -225,7 +232,10 @@ def test_two_windows_have_one_rule_only_if_they_are_one(first: int, second: int)
 )
 def test_what_was_committed_reads_back(cloud: float, seed: int, urban: int) -> None:
     data = plain()
-    data["select"] |= {"seed": seed, "lr": {"max_cloud_frac": cloud}}
+    data["select"]["seed"] = seed
+    data["select"]["rules"][1]["max_frac"] = cloud
+    data["select"]["rules"].append({"rule": "platforms", "side": "lr", "platforms": ["b", "a"]})
+    data["select"]["rules"][-1]["unknown"] = "keep"
     data["select"]["quotas"]["urban"] = urban
     recipe = Recipe.model_validate(data)
     again = parse_canonical(recipe.canonical())
@@ -238,7 +248,7 @@ def test_what_was_committed_reads_back(cloud: float, seed: int, urban: int) -> N
     [
         ("selekt", {}, "did you mean select"),
         ("pairs.windows", "3 d", "did you mean window"),
-        ("select.max_clouds", 0.1, "did you mean max_cloud_frac"),
+        ("select.max_fraction", 0.1, "did you mean max_frac .select.rules.max_frac."),
         ("pairs.window", 10, "a number and a unit"),
         ("pairs.window", "10", "a number and a unit"),
         ("pairs.window", "-1 d", "a number and a unit"),
@@ -252,8 +262,19 @@ def test_what_was_committed_reads_back(cloud: float, seed: int, urban: int) -> N
         ("pairs.hr.sensor", "sentinel2", "must be two sensors"),
         ("pairs.lr.sensor", "landsat", "pairs sentinel2 with naip"),
         ("pairs.hr.sensor", "spot", "pairs.hr.sensor"),
-        ("select.lr.max_cloud_frac", 20, "select.lr.max_cloud_frac"),
-        ("select.lr.max_cloud_frac", float("nan"), "select.lr.max_cloud_frac"),
+        ("select.rules.1.max_frac", 20, "select.rules.1.max_frac"),
+        ("select.rules.1.max_frac", float("nan"), "select.rules.1.max_frac"),
+        ("select.rules.1.unknown", True, "select.rules.1.unknown: Input should be 'drop' or"),
+        ("select.rules.2.months", [0], "select.rules.2.months.0: Input"),
+        ("select.rules.2.months", [13], "select.rules.2.months.0: Input"),
+        ("select.rules.2.months", [], "select.rules.2.months: .* at least 1"),
+        ("select.rules.2.side", "both", "select.rules.2.side: Input should be 'lr' or 'hr'"),
+        ("select.rules.0.max", 5, "select.rules.0.max: a duration is a number and a unit"),
+        ("select.rules.0.side", "lr", "select.rules.0.side is not a key.*: max, rule"),
+        ("select.rules.0", 5, "select.rules.0: Input should be"),
+        ("select.rules.0", {"max": "5 d"}, "select.rules.0 has no key rule, which says its kind"),
+        ("select.rules.0.rule", "gab", "rules.0.rule: gab is no rule, did you mean gap. Rules: g"),
+        ("select.rules", {"gap": "5 d"}, "select.rules: Input should be a valid tuple"),
         ("select.urban.classes", [], "select.urban.classes"),
         ("select.urban.classes", [50, "x"], "select.urban.classes"),
         ("select.urban.classes", [[50], 13], "select.urban.classes"),
@@ -305,16 +326,32 @@ def test_what_is_no_recipe_is_refused_in_words(text: str, says: str) -> None:
         (
             "  block_deg: 1",
             "  block_deg: none",
-            "line 14, select.block_deg: Input should be a valid",
+            "line 17, select.block_deg: Input should be a valid",
         ),
-        ("max_cloud_frac: 0.2", "max_cloud: 0.2", "line 11, select.lr.max_cloud is not a key"),
+        (
+            "max_frac: 0.2",
+            "max_cloud: 0.2",
+            "line 13, select.rules.1.max_cloud is not a key. Allowed there: max_frac, rule, side,",
+        ),
+        (
+            ", unknown: drop",
+            "",
+            "line 13, select.rules.1.unknown: the rule must name what becomes of a scene whose",
+        ),
+        ("months: [5, 6]", "months: [5,\n      66]", "line 15, select.rules.2.months.1: Input"),
+        (
+            "  urban: {",
+            "    - {rule: overlap, min_frac: 0}\n    - {rule: gap, max: 9 d}\n  urban: {",
+            "line 16, select.rules.4: the rule gap stands twice, before this as select.rules.0",
+        ),
+        ("rule: gap, ", "", "line 12, select.rules.0 has no key rule"),
         ("  block_deg: 1\n", "", "line 9, select.block_deg: Field required"),
-        ("classes: [50, 13]", "classes: [50,\n    x]", "line 13, select.urban.classes.1: Input"),
+        ("classes: [50, 13]", "classes: [50,\n    x]", "line 16, select.urban.classes.1: Input"),
         ("sensor: naip", "sensor: spot", "line 6, pairs.hr.sensor: Input should be 'modis', 'land"),
         (
             "block_deg: 1",
-            "block_deg: 1\n  max_cloud_frac: 0.2",
-            "did you mean max_cloud_frac (select.lr.max_cloud_frac or select.hr.max_cloud_frac)?",
+            "block_deg: 1\n  sensor: naip",
+            "did you mean sensor (pairs.lr.sensor or pairs.hr.sensor)?",
         ),
     ],
 )
@@ -354,13 +391,50 @@ def test_show_prints_each_value_once_with_its_mark() -> None:
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
     table = {row[0]: row[1:] for row in rows if row}
     assert table["pairs.window"][:2] == ["10 d", "ours"]
-    assert table["select.hr.max_gsd_m"][:2] == ["0.6", "paper"]
+    assert table["select.rules"][:2] == ["hr_gsd, lr_cloud, lr_snow", "ours"]
+    assert table["select.rules.hr_gsd.max_m"][:2] == ["0.6", "paper"]
+    assert table["select.rules.lr_snow.unknown"][:2] == ["keep", "ours"]
     assert table["pairs.lr.products"][:2] == ["S2MSI2A", "code"]
     assert table["pairs.lr.platforms"] == ["all", "ours", "not written: the default"]
-    # No effect without a limit.
-    assert "select.hr.unknown_cloud" not in table
     text = json.loads(CliRunner().invoke(app, ["recipe", "show", "s2_naip", "--json"]).stdout)
     assert set(table) == set(flat(text))
+
+
+def test_one_rule_more_is_one_difference() -> None:
+    less, more = plain(), plain()
+    del less["select"]["rules"][1]
+    found = differing(flat(less), flat(more))
+    assert [(row.what, row.a, row.b) for row in found] == [
+        ("select.rules", ["gap", "hr_months"], ["gap", "lr_cloud", "hr_months"]),
+        ("select.rules.lr_cloud.max_frac", None, 0.2),
+        ("select.rules.lr_cloud.unknown", None, "drop"),
+    ]
+
+
+def test_limits_of_earlier_canonical_texts_are_the_rules_that_they_were() -> None:
+    data = json.loads(parse_recipe(SMALL).canonical())
+    del data["select"]["rules"]
+    data["select"] |= {
+        "lr": {"max_cloud_frac": 0.2, "max_snow_frac": 0.1, "unknown_cloud": "keep",
+               "unknown_snow": "keep", "max_gsd_m": None},
+        "hr": {"max_cloud_frac": 0.3, "unknown_cloud": "drop", "max_snow_frac": None,
+               "max_gsd_m": 0.6},
+    }  # fmt: skip
+    _, rule = parse_canonical(json.dumps(data)).selection
+    assert [one.model_dump() for one in rule.rules] == [
+        {"rule": "gsd", "side": "hr", "max_m": 0.6, "unknown": "drop"},
+        {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "keep"},
+        {"rule": "cloud", "side": "hr", "max_frac": 0.3, "unknown": "drop"},
+        {"rule": "snow", "side": "lr", "max_frac": 0.1, "unknown": "keep"},
+    ]
+
+
+@pytest.mark.parametrize("window", ["10 d", None, 10**40])
+def test_a_canonical_text_has_durations_in_microseconds(window: Any) -> None:
+    data = json.loads(parse_recipe(SMALL).canonical())
+    data["pairs"]["window"] = window
+    with pytest.raises(RecipeError, match=r"manifests\.recipe|pairs\.window"):
+        parse_canonical(json.dumps(data))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

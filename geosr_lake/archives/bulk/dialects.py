@@ -22,7 +22,7 @@ def _all(name: str, *shared: str) -> tuple[str, ...]:
 
 
 TEXTS = _all("TEXTS", *_SHARED_TEXTS, *_TIMES)
-NUMBERS = _all("NUMBERS", "proj:epsg", "eo:cloud_cover")
+NUMBERS = _all("NUMBERS", "proj:epsg", "eo:cloud_cover", "view:sun_elevation")
 FLAGS = _all("FLAGS")
 GRID_KEYS = _all("GRID_KEYS")
 ROLES_OF = _all("ROLES_OF")

@@ -41,6 +41,8 @@ class FactColumns:
     cloud_frac: Numbers
     snow_frac: Numbers | None = None
     gsd_m: Numbers | None = None
+    sun_elevation_deg: Numbers | None = None
+    tier: pa.Array | None = None
     epsg: tuple[NDArray[np.int64], Mask] | None = None
     transform: Numbers | None = None
     processing_baseline: pa.Array | None = None

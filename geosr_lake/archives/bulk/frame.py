@@ -162,6 +162,14 @@ class Frame:
         self.need(~seen | ((found >= 0) & (found <= 100)))
         return found / 100, seen
 
+    def sun_elevation(self, *zeniths: str) -> tuple[NDArray[np.float64], Mask]:
+        """Return the sun's height in degrees: `archives.item.sun_elevation_of` for columns."""
+        found, seen = self.number("view:sun_elevation")
+        for name in zeniths:
+            zenith_deg, there = self.number(name)
+            found, seen = np.where(seen, found, 90 - zenith_deg), seen | there
+        return found, seen & (np.abs(found) <= 90)
+
     def moment(self, *names: str) -> tuple[NDArray[np.int64], Mask]:
         """Return the first of these properties that is there as microseconds, and where one is."""
         found, seen = np.zeros(len(self), np.int64), np.zeros(len(self), bool)

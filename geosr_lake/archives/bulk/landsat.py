@@ -12,7 +12,7 @@ from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.sensors import landsat
 
-TEXTS = ("landsat:wrs_path", "landsat:wrs_row")
+TEXTS = ("landsat:wrs_path", "landsat:wrs_row", dialect.TIER)
 NUMBERS = ("gsd",)
 FLAGS = ()
 ROLES_OF = ()
@@ -69,6 +69,8 @@ def read(frame: Frame) -> FactColumns:
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=_cloud(frame),
         gsd_m=_gsd(frame),
+        sun_elevation_deg=frame.sun_elevation(),
+        tier=_tier(frame, tier),
         epsg=(epsg, has_epsg),
         transform=frame.transform(frame.asset("red", *files)),
     )
@@ -95,6 +97,12 @@ def _cloud(frame: Frame) -> tuple[NDArray[np.float64], Mask]:
 def _gsd(frame: Frame) -> tuple[NDArray[np.float64], Mask]:
     gsd_m, _ = frame.number("gsd")
     return np.where(gsd_m > 0, gsd_m, landsat.GSD_M), np.ones(len(frame), bool)
+
+
+def _tier(frame: Frame, named: pa.Array) -> pa.Array:
+    """Return the tier as stated, else as the id has it."""
+    stated = frame.text(dialect.TIER)
+    return pc.if_else(pc.is_in(stated, value_set=pa.array(list(dialect.TIERS))), stated, named)
 
 
 def _processed(frame: Frame, named: pa.Array) -> pa.Array:

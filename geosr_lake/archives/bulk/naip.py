@@ -75,6 +75,7 @@ def read(frame: Frame) -> FactColumns:
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=frame.frac("eo:cloud_cover"),
         gsd_m=_gsd(frame, token, transform),
+        sun_elevation_deg=frame.sun_elevation(),
         epsg=(epsg, has_epsg),
         transform=transform,
     )

@@ -110,6 +110,8 @@ def _rows(
         "cloud_frac": _numbers(facts.cloud_frac),
         "snow_frac": _numbers(facts.snow_frac),
         "gsd_m": _numbers(facts.gsd_m),
+        "sun_elevation_deg": _numbers(facts.sun_elevation_deg),
+        "tier": facts.tier,
         "epsg": None if facts.epsg is None else pa.array(facts.epsg[0], mask=~facts.epsg[1]),
         "transform": _lists(facts.transform),
         "processing_baseline": facts.processing_baseline,

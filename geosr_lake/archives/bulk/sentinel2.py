@@ -21,6 +21,7 @@ TEXTS = (
 NUMBERS = (
     *("eo:snow_cover", "mgrs:utm_zone"),
     *dialect.spellings("snow_ice_percentage"),
+    *dialect.spellings("mean_solar_zenith"),
 )
 FLAGS = ("sentinel:valid_cloud_cover", "earthsearch:boa_offset_applied")
 ROLES_OF = ()
@@ -85,6 +86,7 @@ def read(frame: Frame) -> FactColumns:
         licence=frame.licence(dialect.LICENCE),
         cloud_frac=_cloud(frame),
         snow_frac=frame.frac(*dialect.spellings("snow_ice_percentage"), "eo:snow_cover"),
+        sun_elevation_deg=frame.sun_elevation(*dialect.spellings("mean_solar_zenith")),
         gsd_m=(np.full(count, dialect.GSD_M), np.ones(count, bool)),
         epsg=(epsg, has_epsg),
         transform=frame.transform(*(files[role] for role in ("B02", "B04", "B08"))),

@@ -127,6 +127,18 @@ def test_nothing_is_clear_for_want_of_a_number(load: Load) -> None:
     assert load(SENTINEL2)["snow_frac"].null_count == 0
 
 
+def test_the_sun_and_the_tiers_are_known_where_archives_state_them(load: Load) -> None:
+    for names, known, lowest, highest in ((LANDSAT, 292, 20, 70), ([SENTINEL2], 1_000, 20, 75)):
+        found = load(*names)["sun_elevation_deg"].drop_null().to_pylist()
+        assert len(found) == known, names
+        assert lowest < min(found) < max(found) < highest, names
+    for name in (NAIP_COLORADO, MODIS):
+        assert load(name)["sun_elevation_deg"].null_count == load(name).num_rows
+    items = load(*LANDSAT).select(["item_id", "tier"]).to_pylist()
+    assert all(item["item_id"].removesuffix("_SR").endswith(f"_{item['tier']}") for item in items)
+    assert load(SENTINEL2)["tier"].null_count == 1_000
+
+
 def test_composites_last_sixteen_days(load: Load) -> None:
     for row in load(MODIS).select(["t_start", "t_end", "item_id"]).to_pylist():
         assert row["t_end"] - row["t_start"] == timedelta(days=16)

@@ -62,6 +62,22 @@ class TestLandsat:
         assert (found["cloud_frac"], found["snow_frac"], found["gsd_m"]) == (0.125, None, 30.0)
         assert set(found["assets"]) == set(SENSORS["landsat"].asset_roles)
 
+    @pytest.mark.parametrize("stated", [None, "T1", "T2", "RT", "", "t1", 1])
+    def test_the_tier_is_the_stated_one_else_that_of_the_id(self, stated: Any) -> None:
+        item = changed(landsat(), **{"landsat:collection_category": stated})
+        assert row(item)["tier"] == (stated if stated in ("T1", "T2", "RT") else "T1")
+        assert row({**landsat(), "id": landsat()["id"].replace("_T1", "_RT")})["tier"] == "RT"
+
+    @pytest.mark.parametrize(
+        ("stated", "found"),
+        [(None, None), (49.4, 49.4), ("49.4", 49.4), (-90, -90), (90.1, None), ("x", None)],
+    )
+    def test_the_suns_elevation(self, stated: Any, found: float | None) -> None:
+        item = changed(landsat(), **{"view:sun_elevation": stated})
+        assert row(item)["sun_elevation_deg"] == found
+        # It came later than lakes that hold items, which are to know them again.
+        assert row(item)["content_hash"] == row(landsat())["content_hash"]
+
     def test_a_later_processing_wins(self) -> None:
         old, new = landsat(processed="20240914"), landsat(processed="20250101", usgs=True)
         assert row(new)["version_key"] > row(old)["version_key"]
@@ -167,6 +183,20 @@ class TestModis:
 
 
 class TestSentinel2:
+    def test_the_suns_elevation_is_stated_or_follows_from_the_zenith(self) -> None:
+        found = [
+            row(changed(sentinel2(), **properties))["sun_elevation_deg"]
+            for properties in (
+                {},
+                {"s2:mean_solar_zenith": 38.25},
+                {"sentinel2:mean_solar_zenith": 90},
+                {"s2:mean_solar_zenith": 38.25, "view:sun_elevation": 50},
+                {"s2:mean_solar_zenith": 200},
+            )
+        ]
+        assert found == [None, 51.75, 0, 50, None]
+        assert row(sentinel2())["tier"] is None
+
     def test_columns(self) -> None:
         found = row(sentinel2())
         assert (found["product"], found["platform"]) == ("S2MSI2A", "sentinel-2a")

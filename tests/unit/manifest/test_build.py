@@ -31,7 +31,7 @@ from geosr_lake.lake import Lake, arrow
 from geosr_lake.lake.maintain import maintain
 from geosr_lake.manifest import ManifestSummary, build
 from geosr_lake.recipe import Recipe
-from geosr_lake.verdicts import RULE_NAMES
+from geosr_lake.verdicts import asked
 
 OF_THE_STAGE = ("candidates", "draws", "funnel", "manifest", "manifests", "site_cover", "sites")
 
@@ -121,7 +121,7 @@ def test_draws_count_the_sites_of_each_tile_pair(built: Any) -> None:
 def test_the_funnel_adds_up_to_the_candidates(built: Any) -> None:
     funnel = sorted(rows(built.lake, "funnel"), key=lambda row: row["step"])
     verdicts = Counter(row["verdict"] for row in rows(built.lake, "candidates"))
-    assert [row["rule"] for row in funnel] == list(RULE_NAMES)
+    assert [row["rule"] for row in funnel] == list(asked(built.recipe.selection[1].verdicts))
     assert funnel[0]["n_in"] == sum(verdicts.values()) == built.summary.candidates
     assert funnel[-1]["n_out"] == built.summary.samples + built.summary.reserves
     for row in funnel:
@@ -243,7 +243,7 @@ def test_another_seed_or_limit_is_another_manifest_and_the_first_stays(first: An
     tables_of_it = ("manifest", "candidates", "draws", "funnel")
     kept = {table: rows(lake, table, **one) for table in tables_of_it}
     found = {summary.manifest_id}
-    for change in ({"seed": 2}, {"lr": {}}):
+    for change in ({"seed": 2}, {"rules": []}):
         other = build(lake, recipe(**plain(rule) | change), land_cover)
         assert not other.unchanged
         judged = rows(lake, "candidates", manifest_id=other.manifest_id)
@@ -341,7 +341,11 @@ def test_scenes_of_another_zone_do_not_serve(tmp_path: Path) -> None:
         Scene("naip", "quad", ground, 2, epsg=26913, gsd_m=0.6),
         Scene("naip", "quad", ground, 3, epsg=26913, gsd_m=1.0),
     ]
-    rule = recipe(hr={"max_gsd_m": 0.6}, quotas={"urban": 99, "non_urban": 99}, reserve_frac=0)
+    rule = recipe(
+        rules=[{"rule": "gsd", "side": "hr", "max_m": 0.6, "unknown": "drop"}],
+        quotas={"urban": 99, "non_urban": 99},
+        reserve_frac=0,
+    )
     lake = Lake.create(tmp_path / "lake")
     put(lake, scenes, all_pairs(scenes, rule))
     summary = build(lake, rule, town_and_fields(tmp_path / "lc.tif"))
@@ -349,6 +353,34 @@ def test_scenes_of_another_zone_do_not_serve(tmp_path: Path) -> None:
     found = Counter(row["verdict"] for row in rows(lake, "candidates"))
     assert found == {"zone_mismatch": 36, "hr_gsd": 9, "kept": 9}
     assert {row["lr_scene_id"] for row in rows(lake, "manifest")} == {scenes[2].scene_id}
+
+
+def test_the_recipes_rules_are_asked_in_its_order(tmp_path: Path) -> None:
+    """What two rules would drop falls to the first of them, in the funnel too."""
+    ground = lonlat_box(WEST_M - 100, SOUTH_M - 100, WEST_M + 1_900, SOUTH_M + 1_900)
+    scenes = [
+        Scene("sentinel2", "13SED", ground, -1, cloud=0.9, platform="sentinel-2b"),
+        Scene("sentinel2", "13SED", ground, 0, cloud=0.2, platform="sentinel-2a"),
+        Scene("sentinel2", "13SED", ground, 9, cloud=0.0, platform=None),
+        Scene("naip", "quad", ground, 3, epsg=26913),
+    ]
+    months = {"rule": "months", "side": "lr", "months": [1]}
+    cloud = {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"}
+    platforms = {"rule": "platforms", "side": "lr", "platforms": ["sentinel-2a"]}
+    gap = {"rule": "gap", "max": "3 d"}
+    lake, land_cover = Lake.create(tmp_path / "lake"), town_and_fields(tmp_path / "lc.tif")
+    put(lake, scenes, all_pairs(scenes, recipe()))
+    found = []
+    for rules in (
+        [months, cloud, platforms | {"unknown": "drop"}, gap],
+        [gap, cloud, months, platforms | {"unknown": "keep"}],
+    ):
+        rule = recipe(rules=rules, quotas={"urban": 99, "non_urban": 99}, reserve_frac=0)
+        summary = build(lake, rule, land_cover)
+        assert [step.rule for step in summary.funnel] == list(asked(rule.selection[1].verdicts))
+        found.append({step.rule: step.n_dropped for step in summary.funnel if step.n_dropped})
+        assert summary.samples == 9
+    assert found == [{"lr_months": 9, "lr_platform_unknown": 9}, {"gap": 18}]
 
 
 def test_modis_serves_every_zone_and_sites_over_a_zones_edge_do_not(
@@ -366,7 +398,8 @@ def test_modis_serves_every_zone_and_sites_over_a_zones_edge_do_not(
         "task": "modis_landsat8",
         "pairs": {"lr": {"sensor": "modis"}, "hr": {"sensor": "landsat"}, "window": "8 d"},
     }
-    data["select"] |= {"lr": {}, "hr": {"max_cloud_frac": 0.2}, "block_deg": 0.5}
+    cloud = {"rule": "cloud", "side": "hr", "max_frac": 0.2, "unknown": "drop"}
+    data["select"] |= {"rules": [cloud], "block_deg": 0.5}
     rule = Recipe.model_validate(data)
     lake = Lake.create(tmp_path / "lake")
     put(lake, scenes, all_pairs(scenes, rule))

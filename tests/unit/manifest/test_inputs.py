@@ -43,6 +43,28 @@ def test_every_pair_is_there_with_its_scenes(tmp_path: Path, files: int) -> None
     assert found == {(row["lr_scene_id"], row["hr_scene_id"]) for row in expected}
 
 
+@pytest.mark.parametrize("files", [1, 3])
+def test_months_and_platforms_are_those_of_each_scene(tmp_path: Path, files: int) -> None:
+    ground = shapely.box(-105.5, 39.5, -105, 40.5)
+    scenes = [
+        Scene("sentinel2", "13SED", ground, -1, platform="sentinel-2b"),
+        Scene("sentinel2", "13SED", ground, 0, platform=None),
+        Scene("sentinel2", "13SED", ground, 1, platform="sentinel-2a"),
+        Scene("naip", "quad", ground, 2),
+    ]
+    pairs = read(lake_of(tmp_path, scenes, files=files), recipe())
+    told = dict(
+        zip(
+            pairs.lr_scenes.ids.to_pylist(),
+            zip(pairs.lr_scenes.month.tolist(), pairs.lr_scenes.platform.to_pylist(), strict=True),
+            strict=True,
+        )
+    )
+    assert told == {s.scene_id: (s.start.month, s.platform) for s in scenes[:3]}
+    assert {month for month, _ in told.values()} == {12, 1}
+    assert pairs.hr_scenes.platform.to_pylist() == [None]
+
+
 def test_extents_meet_where_the_scenes_of_both_tiles_are(tmp_path: Path) -> None:
     """The union of the bounds of each tile's scenes, cut with that of the other."""
     full, half = shapely.box(-105.5, 39.5, -104.5, 40.5), shapely.box(-105.5, 39.5, -105, 40.5)

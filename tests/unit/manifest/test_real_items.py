@@ -37,8 +37,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "select": {
             "sites_per_tile_pair": 1,
             "margin_m": 60,
-            "lr": {"max_cloud_frac": 0.2, "max_snow_frac": 0.1},
-            "hr": {"max_gsd_m": 0.6},
+            "rules": [
+                {"rule": "gsd", "side": "hr", "max_m": 0.6, "unknown": "drop"},
+                {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
+                {"rule": "snow", "side": "lr", "max_frac": 0.1, "unknown": "keep"},
+            ],
             "quotas": {"urban": 300, "non_urban": 300},
             "block_deg": 0.25,
             "buffer_m": 1_000,
@@ -53,7 +56,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "select": {
             "sites_per_tile_pair": 4,
             "margin_m": 500,
-            "hr": {"max_cloud_frac": 0.2},
+            "rules": [{"rule": "cloud", "side": "hr", "max_frac": 0.2, "unknown": "drop"}],
             "quotas": {"urban": 5, "non_urban": 60},
             "block_deg": 2.0,
             "buffer_m": 5_000,

@@ -186,7 +186,7 @@ def test_the_manifests_id_stands_for_task_rule_and_rows() -> None:
 
 @given(st.dictionaries(st.sampled_from([*RULE_NAMES, "kept", "reserve"]), st.integers(0, 99)))
 def test_the_funnel_adds_up(verdicts: dict[str, int]) -> None:
-    steps = funnel(verdicts)
+    steps = funnel(verdicts, RULE_NAMES)
     assert [step.rule for step in steps] == list(RULE_NAMES)
     assert steps[0].n_in == sum(verdicts.values())
     assert steps[-1].n_out == verdicts.get("kept", 0) + verdicts.get("reserve", 0)
