@@ -1,9 +1,17 @@
 """Explains sites, samples and manifests: what was chosen, why, and where its pixels lie."""
 
-import json
 from collections import Counter
 
 from geosr_lake.lake import Lake
+from geosr_lake.report.contest import (
+    described,
+    in_order,
+    over_quota,
+    reserves,
+    rivals,
+    selects,
+    told,
+)
 from geosr_lake.report.explanation import (
     CANDIDATE,
     Explanation,
@@ -14,8 +22,10 @@ from geosr_lake.report.explanation import (
     rows_of,
     two_scenes,
 )
-from geosr_lake.report.sections import days, section
-from geosr_lake.verdicts import in_words
+from geosr_lake.report.sections import section
+
+MAX_RIVALS, MAX_RESERVES, MAX_STEPS = 12, 5, 200
+"""Candidates and reserves that a sample's explanation lists, and a manifest's rules by subset."""
 
 
 def explain_site(lake: Lake, name: str) -> Explanation | None:
@@ -25,6 +35,7 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
         return None
     site = sites[0]
     candidates = rows_of(lake, "candidates", {"site_id": name}, CANDIDATE)
+    ordered = in_order(described(lake, candidates))
     manifests = len({row["manifest_id"] for row in candidates})
     middle = f"{site['lon']:.5f}, {site['lat']:.5f}"
     says = (
@@ -34,44 +45,11 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
     )
     sections = (
         section("Land cover", cover(rows_of(lake, "site_cover", {"site_id": name}))),
-        section("Candidates, the least gap first", _judged(lake, candidates)),
+        section("Candidates, in the order of choice", told(ordered, selects(lake))),
         section("In manifests", places(rows_of(lake, "manifest", {"site_id": name}))),
     )
     facts = {key: site[key] for key in ("size_m", "epsg", "x_m", "y_m", "lon", "lat")}
     return Explanation(name, "site", says, facts, sections)
-
-
-def _judged(lake: Lake, candidates: list[Row]) -> list[Row]:
-    recipes = lake.arrow("manifests", columns=["manifest_id", "recipe"]).to_pylist()
-    selects = {r["manifest_id"]: json.loads(r["recipe"]).get("select") or {} for r in recipes}
-    candidates.sort(key=lambda row: (row["manifest_id"], abs(row["gap_s"]), row["pair_id"]))
-    return [
-        {
-            "manifest": row["manifest_id"],
-            "pair": row["pair_id"],
-            "gap": days(row["gap_s"]),
-            "stratum": row["stratum"],
-            "verdict": row["verdict"],
-            "why": reason(row, selects.get(row["manifest_id"], {})),
-        }
-        for row in candidates
-    ]
-
-
-def reason(candidate: Row, select: Row) -> str:
-    """Return a candidate's verdict in words, with the numbers where a share was over its limit.
-
-    Args:
-        candidate: A row of `candidates`.
-        select: The section `select` of the manifest's recipe.
-    """
-    verdict = candidate["verdict"]
-    side, _, what = verdict.partition("_")
-    value = candidate.get(f"{verdict}_frac")
-    limit = select.get(side, {}).get(f"max_{what}_frac") if side in ("lr", "hr") else None
-    if value is None or limit is None:
-        return in_words(verdict)
-    return f"{in_words(verdict)} ({value:.3g} > {limit:.3g})"
 
 
 def explain_sample(lake: Lake, name: str) -> Explanation | None:
@@ -80,20 +58,50 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
     if not rows:
         return None
     rows.sort(key=lambda row: str(row["manifest_id"]))
-    row = rows[0]
+    row, rules = rows[0], selects(lake)
+    contests = [rivals(lake, place) for place in rows]
+    behind = [(place, reserves(lake, place)) for place in rows]
     says = (
         f"The site {row['site_id']} seen by two scenes: {gap_in_words(row['gap_s'])}.",
-        *(_stands(place) for place in rows),
+        *(
+            sentence
+            for place, (contest, _), (_, kin) in zip(rows, contests, behind, strict=True)
+            for sentence in (_stands(place), contest, _waits(lake, place, kin))
+        ),
         *_pixels(lake, name),
     )
+    others = told((row for _, found in contests for row in found), rules)
+    kin = [
+        {"manifest": place["manifest_id"]} | reserve
+        for place, found in behind
+        for reserve in found
+        if reserve["sample"] != name
+    ]
     keys = ("subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "gap_s")
     facts = {key: row[key] for key in (*keys, "epsg", "x_m", "y_m", "size_m")}
     sections = (
         section("In manifests", places(rows)),
         section("Scenes", two_scenes(lake, row)),
+        section("What else competed for its site", others, most=MAX_RIVALS),
+        section("Reserves of its subset, stratum and split", kin, most=MAX_RESERVES),
         section("In cubes", _in_cubes(rows_of(lake, "samples", {"sample_id": name}))),
     )
     return Explanation(name, "sample", says, facts, sections)
+
+
+def _waits(lake: Lake, row: Row, reserves: list[Row]) -> str:
+    """Return what stands behind a sample, or before a reserve, if its pixels fail."""
+    kind = f"{row['stratum']} of {row['split']}"
+    lost = over_quota(lake, row)
+    full = f" {lost:,} more sites of {row['stratum']} passed every rule and found the quota full."
+    if row["role"] == "sample":
+        waiting = sum(reserve["state"] == "waits" for reserve in reserves)
+        return (
+            f"Should its pixels fail, the next of {waiting:,} waiting reserves of {kind} that its "
+            f"shard was dealt takes its place.{full}"
+        )
+    ahead = sum(reserve["rank"] < row["rank"] for reserve in reserves)
+    return f"{ahead:,} reserves of {kind} stand before it.{full}"
 
 
 def _stands(row: Row) -> str:
@@ -127,27 +135,31 @@ def _in_cubes(rows: list[Row]) -> list[Row]:
     return [{name: row[name] for name in names} for row in rows]
 
 
+def _by_step(row: Row) -> tuple[str, int]:
+    return row["subset"], row["step"]
+
+
 def explain_manifest(lake: Lake, name: str) -> Explanation | None:
     """Explain the manifest of this id; None if the lake does not hold it."""
     found = rows_of(lake, "manifests", {"manifest_id": name})
     if not found:
         return None
     head, key = found[0], {"manifest_id": name}
-    funnel = rows_of(lake, "funnel", key, ("step", "rule", "n_in", "n_dropped", "n_out"))
+    funnel = rows_of(lake, "funnel", key, ("subset", "step", "rule", "n_in", "n_dropped", "n_out"))
     groups = Counter(
-        (row["role"], row["split"], row["stratum"])
-        for row in rows_of(lake, "manifest", key, ("role", "split", "stratum"))
+        (row["subset"], row["role"], row["split"], row["stratum"])
+        for row in rows_of(lake, "manifest", key, ("subset", "role", "split", "stratum"))
     )
     shards = Counter(row["split"] for row in rows_of(lake, "shards", key, ("split",)))
     chosen = f"{head['sample_count']:,} samples and {head['reserve_count']:,} reserves"
     says = (f"What the recipe {head['name']} chose for {head['task']}: {chosen}.",)
     rows = [
-        {"role": role, "split": split, "stratum": stratum, "rows": n}
-        for (role, split, stratum), n in sorted(groups.items())
+        {"subset": subset, "role": role, "split": split, "stratum": stratum, "rows": n}
+        for (subset, role, split, stratum), n in sorted(groups.items())
     ]
     written = [{"split": split, "shards": n} for split, n in sorted(shards.items())]
     sections = (
-        section("Funnel of candidates", sorted(funnel, key=lambda row: int(row["step"]))),
+        section("Funnel of candidates", sorted(funnel, key=_by_step), most=MAX_STEPS),
         section("Rows", rows),
         section("Shards written", written),
     )

@@ -218,6 +218,20 @@ def write_world(root: Path, world: World) -> Lake:
     return Lake.open(root)
 
 
+@pytest.fixture(scope="session")
+def write_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[World], Any]], Any]:
+    """Makes a lake of the rows that a function adds, and returns what the function does."""
+
+    def write(fill: Callable[[World], Any]) -> tuple[Lake, Any]:
+        root = tmp_path_factory.mktemp("rows") / "lake"
+        (root / "tables").mkdir(parents=True)
+        world = World()
+        told = fill(world)
+        return write_world(root, world), told
+
+    return write
+
+
 MakeWorld = Callable[..., tuple[Lake, World]]
 
 
