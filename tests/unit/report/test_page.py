@@ -261,7 +261,7 @@ def test_a_lake_without_cubes_says_so(make_lake: Any, tmp_path: Path) -> None:
     assert (summary.materialized, summary.pictures) == (0, 0)
     assert "No pixel has been read yet" in found.text
     assert "geosr cubes materialize" in found.text
-    assert len([s for s in found.all("svg") if "Map from" in (s.get("aria-label") or "")]) == 1
+    assert len([s for s in found.all("svg") if "Map from" in (s.get("aria-label") or "")]) == 2
 
 
 HOSTILE = (
