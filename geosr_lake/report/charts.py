@@ -199,7 +199,9 @@ def histogram(
     start = next((i for i, cut in enumerate(cuts) if cut == 0), 0) % every
     ticks = [Tick(i / len(counts), shown[i]) for i in range(start, len(cuts), every)]
     least, middle, most = (
-        text.number(v, digits + 1) for v in (min(values), median(values), max(values))
+        # A rounded zero has no sign.
+        text.number(round(v, digits + 1) + 0.0, digits + 1)
+        for v in (min(values), median(values), max(values))
     )
     range_of = f"from {least} to {most}, median {middle} {unit}".rstrip()
     words = _words(says or name, noun, len(values), range_of, len(told) - len(values))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.report.members import Member
 
-MAX_DOTS = 5000
+MAX_DOTS = 12_000
 """A map has about so many dots at most; more sites are merged by cells of a grid."""
 _KINDS = {"train": 0, "val": 1, "test": 2}
 
@@ -44,8 +44,10 @@ def path(points: Points, cell: int = 1) -> tuple[str, int]:
         points: x and y, shape (n, 2).
         cell: Edge of the cells of which each has one point, in its middle.
     """
-    steps = [f"M{x} {y}h0" for x, y in np.unique(_cells(points, cell), axis=0) * cell]
-    return "".join(steps), len(steps)
+    at = np.unique(_cells(points, cell)[:, ::-1], axis=0)[:, ::-1] * cell
+    # From one to the next, row by row: half as long as where each stands.
+    steps = np.diff(at, axis=0, prepend=np.zeros((1, 2), np.int64)).tolist()
+    return "".join(f"m{x} {y}h0" for x, y in steps), len(steps)
 
 
 def _cells(points: Points, cell: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ _SCENE = ["sensor", "tile", "t_start", "t_end", "cloud_frac", "item_id"]
 _SITE = ["lon", "lat", "footprint_wkb"]
 _CANDIDATE = ["site_id", "pair_id", "lr_cloud_frac", "hr_cloud_frac"]
 
-MAX_SHAPES, MAX_TILES = 200, 1200
+MAX_SHAPES, MAX_TILES = 200, 1500
 """Footprints of scenes that the map draws for one side; of more scenes it draws the tiles."""
 
 

@@ -33,7 +33,7 @@ PICTURE_BYTES = 4_200_000
 OPENING_BYTES, STRIP_BYTES, STAMP_BYTES = 330_000, 160_000, 13_000
 """More than each kind of picture comes to, of noisy pixels."""
 MAX_STRIPS, MAX_STAMPS = 6, 48
-ALL_DOTS = 20_000
+ALL_DOTS = 36_000
 """Dots of all maps together; each manifest gets its share."""
 GENERATOR = "geosr_lake report"
 """Names what wrote the page; a file that does not say this is not overwritten."""

@@ -232,6 +232,17 @@ def write_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[
     return write
 
 
+@pytest.fixture(scope="session")
+def add_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Adds the rows of a manifest of Sentinel-2 and NAIP, without cubes, and returns its id."""
+
+    def add(world: World, *, n: int) -> str:
+        root = tmp_path_factory.mktemp("none")
+        return add_task(world, root, TASKS["s2_naip"], n=n, cubes=False, word="sr")
+
+    return add
+
+
 MakeWorld = Callable[..., tuple[Lake, World]]
 
 

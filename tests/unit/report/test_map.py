@@ -35,6 +35,14 @@ def points(path: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)]
 
 
+def dotted(path: str) -> list[tuple[float, float]]:
+    """Where the dots of a path stand, each told from the one before."""
+    steps = re.findall(r"m(-?\d+) (-?\d+)h0", path)
+    assert "".join(f"m{x} {y}h0" for x, y in steps) == path
+    at: list[tuple[float, float]] = np.cumsum(np.array(steps, int).reshape(-1, 2), 0).tolist()
+    return at
+
+
 def test_a_manifest_without_members_has_no_map() -> None:
     assert site_map.draw([]) is None
 
@@ -80,7 +88,7 @@ def test_many_sites_become_one_path_a_kind() -> None:
     assert found.marks == ()
     assert [(c.split, c.stratum) for c in found.clouds] == [("train", "urban"), ("test", "urban")]
     assert [(c.split, c.stratum) for c in found.by_stratum] == [("", "urban")]
-    assert all(0 < len(points(c.path)) <= found.width for c in found.clouds)
+    assert all(0 < len(dotted(c.path)) <= found.width for c in found.clouds)
 
 
 def test_footprints_are_cut_to_the_frame() -> None:
@@ -123,7 +131,7 @@ def test_candidates_that_were_not_chosen_are_points() -> None:
         member(-105.0, 39.0), member(-104.9, 39.05, 1), drawn=[(-104.95, 39.02), (100.0, 0.0)]
     )
     assert found.n_drawn == 2
-    assert len(points(found.drawn)) == 1  # the other lies outside
+    assert len(dotted(found.drawn)) == 1  # the other lies outside
 
 
 def test_frame_and_graticule_agree() -> None:
@@ -171,8 +179,8 @@ def test_forty_thousand_sites_are_merged_and_none_is_forgotten() -> None:
     for clouds in (found.clouds, found.by_stratum):
         assert sum(cloud.n for cloud in clouds) == len(members)
         assert sum(cloud.n_dots for cloud in clouds) <= MAX_DOTS
-        assert all(len(points(cloud.path)) == cloud.n_dots for cloud in clouds)
-        assert sum(len(cloud.path) for cloud in clouds) < 80_000
+        assert all(len(dotted(cloud.path)) == cloud.n_dots for cloud in clouds)
+        assert sum(len(cloud.path) for cloud in clouds) < 8 * MAX_DOTS
     assert found.merged[0] == sum(cloud.n_dots for cloud in found.clouds)
     assert found.clouds[-1].split == "test"  # what is rare stands on top
 
@@ -182,7 +190,7 @@ def test_every_site_lies_in_the_cell_of_a_dot_of_its_kind(most: int) -> None:
     members = many(900)
     xy = np.random.default_rng(4).uniform(0, 640, (900, 2))
     clouds, cell = dots.clouds(members, xy, by_split=True, most=most)
-    by_kind = {(c.split, c.stratum, c.role): np.array(points(c.path)) for c in clouds}
+    by_kind = {(c.split, c.stratum, c.role): np.array(dotted(c.path)) for c in clouds}
     for m, at in zip(members, xy, strict=True):
         near = np.abs(by_kind[m.split, m.stratum, m.role] - at).max(axis=1).min()
         assert near <= cell / 2
