@@ -43,7 +43,7 @@ def explain_scene(lake: Lake, name: str) -> Explanation | None:
     sections = (
         section("Items", _items(lake, scene)),
         section("Pairs by rule", _by_rule(pairs)),
-        section("Candidates by verdict", by_verdict(described(lake, candidates), selects(lake))),
+        section("Candidates by verdict", _verdicts(lake, candidates)),
         section("In manifests", places(samples)),
     )
     return Explanation(name, "scene", tuple(says), _facts(scene), sections)
@@ -79,6 +79,10 @@ def _items(lake: Lake, scene: Row) -> list[Row]:
         | {"source_file": files.get(tuple(item[name] for name in key))}
         for stands, item in [("winner", scene), *(("superseded", s) for s in scene["superseded"])]
     ]
+
+
+def _verdicts(lake: Lake, candidates: list[Row]) -> list[Row]:
+    return by_verdict(described(lake, candidates, ordered=False), selects(lake))
 
 
 def _by_rule(pairs: list[Row]) -> list[Row]:
@@ -121,7 +125,7 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
     sites = served(lake, candidates, MAX_SITES)
     sections = (
         section("Scenes", two_scenes(lake, pair)),
-        section("Candidates by verdict", by_verdict(described(lake, candidates), selects(lake))),
+        section("Candidates by verdict", _verdicts(lake, candidates)),
         section("Sites it serves, then those it lost", sites, most=MAX_SITES),
         section("In manifests", places(rows_of(lake, "manifest", {"pair_id": name}))),
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from geosr_lake.ids import sample_id
 from geosr_lake.lake import Lake
@@ -23,25 +24,46 @@ def selects(lake: Lake) -> dict[str, Row]:
     return {row["manifest_id"]: json.loads(row["recipe"]).get("select") or {} for row in recipes}
 
 
-def described(lake: Lake, candidates: list[Row]) -> list[Row]:
-    """Return candidates with what their table lacks: overlap, and pixel sizes that dropped them."""
-    overlaps = by_key(
-        lake, "pairs", "pair_id", ["overlap_frac"], (c["pair_id"] for c in candidates)
-    )
+def described(lake: Lake, candidates: list[Row], *, ordered: bool = True) -> list[Row]:
+    """Return candidates with what their table lacks: overlap, and pixel sizes that dropped them.
+
+    Args:
+        lake: Where pairs and scenes lie.
+        candidates: Rows of `candidates`.
+        ordered: Whether they will be put in order, so that all need their overlap; else only those
+            get it that it dropped.
+    """
+    overlaps = _overlaps(lake, [c for c in candidates if ordered or c["verdict"] == "overlap"])
     sized = [
-        (c[f"{side}_scene_id"]) for c in candidates for side in ("lr", "hr")
+        c[f"{side}_scene_id"]
+        for c in candidates
+        for side in ("lr", "hr")
         if c["verdict"] == f"{side}_gsd"
-    ]  # fmt: skip
+    ]
     sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], sized)
     out = []
     for row in candidates:
-        pair = overlaps.get(row["pair_id"], {})
-        more = {"overlap_frac": pair.get("overlap_frac")}
+        more = {"overlap_frac": overlaps.get(row["pair_id"])}
         side = row["verdict"].removesuffix("_gsd")
         if (scene := sizes.get(row.get(f"{side}_scene_id", ""))) is not None:
             more[f"{side}_gsd_m"] = scene["gsd_m"]
         out.append(more | row)
     return out
+
+
+def _overlaps(lake: Lake, candidates: list[Row]) -> dict[str, float]:
+    """Return the overlap of the candidates' pairs; their tiles tell which files hold them."""
+    if not candidates:
+        return {}
+    wanted = {
+        key: sorted({c[key] for c in candidates}) for key in ("lr_tile", "hr_tile", "pair_id")
+    }
+    found = lake.arrow(
+        "pairs",
+        columns=["pair_id", "overlap_frac"],
+        filters=[(key, "in", values) for key, values in wanted.items()],
+    )
+    return {row["pair_id"]: row["overlap_frac"] for row in found.to_pylist()}
 
 
 def preference(row: Row) -> tuple[float, float, float, str]:
@@ -99,29 +121,40 @@ def told(candidates: Iterable[Row], rules: dict[str, Row]) -> list[Row]:
     ]
 
 
-def rivals(lake: Lake, row: Row) -> tuple[str, list[Row]]:
-    """Say how a sample stands among the candidates of its site, and return the others.
+@dataclass(frozen=True)
+class Contest:
+    """How a sample stands among the candidates of its site.
 
-    Args:
-        lake: Where they lie.
-        row: The sample, a row of `manifest`.
+    Attributes:
+        says: That in a sentence.
+        mine: The sample's own candidate; None where the table has no row of it.
+        others: The other candidates, in the order of choice.
     """
+
+    says: str
+    mine: Row | None
+    others: list[Row]
+
+
+def rivals(lake: Lake, row: Row) -> Contest:
+    """Return how the sample of a row of `manifest` stands among the candidates of its site."""
     names = ("manifest_id", "subset", "site_id")
     found = rows_of(lake, "candidates", {name: row[name] for name in names}, CANDIDATE)
     ordered = in_order(described(lake, found))
     mine = next((c for c in ordered if c["pair_id"] == row["pair_id"]), None)
     others = [c for c in ordered if c is not mine]
-    if mine is None:
-        return "The table candidates has no row of it: what competed is not known.", others
     passed = sum(c["verdict"] in (*BEST, "not_best") for c in others)
-    if not others:
-        return "No other pair shows its site whole: nothing competed with it there.", others
-    says = (
-        f"Of the {len(ordered):,} candidates of its site {len(others) - passed:,} were dropped by "
-        f"a rule; of the {passed + 1:,} that passed all it is the best: the least |gap|, then the "
-        "greatest overlap, then the least cloud, then the least id."
-    )
-    return says, others
+    if mine is None:
+        says = "The table candidates has no row of it: what competed is not known."
+    elif not others:
+        says = "No other pair shows its site whole: nothing competed with it there."
+    else:
+        says = (
+            f"Of the {len(ordered):,} candidates of its site {len(others) - passed:,} were dropped "
+            f"by a rule; of the {passed + 1:,} that passed all it is the best: the least |gap|, "
+            "then the greatest overlap, then the least cloud, then the least id."
+        )
+    return Contest(says, mine, others)
 
 
 def over_quota(lake: Lake, row: Row) -> int:

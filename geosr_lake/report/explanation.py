@@ -13,7 +13,16 @@ Row = dict[str, Any]
 
 CANDIDATE = (
     *("manifest_id", "subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "verdict"),
-    *("stratum", "gap_s", "lr_cloud_frac", "hr_cloud_frac", "lr_snow_frac", "hr_snow_frac"),
+    *(
+        "lr_tile",
+        "hr_tile",
+        "stratum",
+        "gap_s",
+        "lr_cloud_frac",
+        "hr_cloud_frac",
+        "lr_snow_frac",
+        "hr_snow_frac",
+    ),
 )
 """Columns of `candidates` that explanations read."""
 SCENE = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from geosr_lake.verdicts import in_words
+from geosr_lake.verdicts import RULE_NAMES, in_words
 
 Row = dict[str, Any]
 
@@ -12,6 +12,7 @@ _UNITS = ("frac", "m", "deg")
 """Units of the columns that a rule of a verdict's name judges: `lr_cloud` judges `lr_cloud_frac`.
 """
 _SIGNS = {"max": ">", "min": "<"}
+_KEEPS = {">": "at most", "<": "at least"}
 
 
 def limit(select: Mapping[str, Any], verdict: str, subset: str = "") -> tuple[str, float] | None:
@@ -82,6 +83,27 @@ def reason(candidate: Row, select: Mapping[str, Any]) -> str:
         return words
     bound = limit(select, verdict, candidate.get("subset") or "")
     return f"{words} ({found:.3g})" if bound is None else f"{words} ({beside(found, bound)})"
+
+
+def kept(candidate: Row, select: Mapping[str, Any]) -> list[Row]:
+    """Return the limits that a candidate kept, in the order in which they are asked.
+
+    Args:
+        candidate: A row of `candidates` that no rule dropped.
+        select: The section `select` of the manifest's recipe.
+    """
+    told = []
+    for rule in RULE_NAMES:
+        if (bound := limit(select, rule, candidate.get("subset") or "")) is not None:
+            found = value(candidate, rule)
+            told.append(
+                {
+                    "rule": rule,
+                    "value": "unknown" if found is None else f"{found:.6g}",
+                    "limit": f"{_KEEPS[bound[0]]} {bound[1]:.6g}",
+                }
+            )
+    return told
 
 
 def beside(found: float, bound: tuple[str, float]) -> str:

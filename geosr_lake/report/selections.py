@@ -4,6 +4,7 @@ from collections import Counter
 
 from geosr_lake.lake import Lake
 from geosr_lake.report.contest import (
+    Contest,
     described,
     in_order,
     over_quota,
@@ -22,6 +23,8 @@ from geosr_lake.report.explanation import (
     rows_of,
     two_scenes,
 )
+from geosr_lake.report.limits import SIDES, kept
+from geosr_lake.report.rows import by_key
 from geosr_lake.report.sections import section
 
 MAX_RIVALS, MAX_RESERVES, MAX_STEPS = 12, 5, 200
@@ -65,12 +68,12 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
         f"The site {row['site_id']} seen by two scenes: {gap_in_words(row['gap_s'])}.",
         *(
             sentence
-            for place, (contest, _), (_, kin) in zip(rows, contests, behind, strict=True)
-            for sentence in (_stands(place), contest, _waits(lake, place, kin))
+            for place, contest, (_, kin) in zip(rows, contests, behind, strict=True)
+            for sentence in (_stands(place), contest.says, _waits(lake, place, kin))
         ),
         *_pixels(lake, name),
     )
-    others = told((row for _, found in contests for row in found), rules)
+    others = told((other for contest in contests for other in contest.others), rules)
     kin = [
         {"manifest": place["manifest_id"]} | reserve
         for place, found in behind
@@ -79,14 +82,32 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
     ]
     keys = ("subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "gap_s")
     facts = {key: row[key] for key in (*keys, "epsg", "x_m", "y_m", "size_m")}
+    judged = ("overlap_frac", "lr_cloud_frac", "hr_cloud_frac")
+    facts |= {key: (contests[0].mine or {}).get(key) for key in judged}
     sections = (
         section("In manifests", places(rows)),
         section("Scenes", two_scenes(lake, row)),
+        section("Limits that it keeps", _limits(lake, contests, rules)),
         section("What else competed for its site", others, most=MAX_RIVALS),
         section("Reserves of its subset, stratum and split", kin, most=MAX_RESERVES),
         section("In cubes", _in_cubes(rows_of(lake, "samples", {"sample_id": name}))),
     )
     return Explanation(name, "sample", says, facts, sections)
+
+
+def _limits(lake: Lake, contests: list[Contest], rules: dict[str, Row]) -> list[Row]:
+    """Return the values of a sample beside the limits of the recipes that chose it."""
+    mine = [contest.mine for contest in contests if contest.mine is not None]
+    scenes = [row[f"{side}_scene_id"] for row in mine for side in SIDES]
+    sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], scenes)
+    return [
+        {"manifest": row["manifest_id"]} | rule
+        for row in mine
+        for rule in kept(
+            {f"{s}_gsd_m": sizes.get(row[f"{s}_scene_id"], {}).get("gsd_m") for s in SIDES} | row,
+            rules.get(row["manifest_id"], {}),
+        )
+    ]
 
 
 def _waits(lake: Lake, row: Row, reserves: list[Row]) -> str:

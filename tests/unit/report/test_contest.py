@@ -15,7 +15,10 @@ from geosr_lake.report.explanation import Explanation, by_verdict
 
 MAN = "man-" + "0" * 24
 SELECT = {
-    "rules": [{"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"}],
+    "rules": [
+        {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
+        {"rule": "gsd", "side": "hr", "max_m": 1.5},
+    ],
     "subsets": [{"name": "sr"}, {"name": "river"}],
 }
 PAIRS = {
@@ -144,6 +147,19 @@ def test_a_sample_lists_the_others_of_its_site(told: Any) -> None:
     assert any("6 candidates of its site 2 were dropped" in s and "of the 4 that" in s
                for s in found.says)  # fmt: skip
     assert any("3 more sites of urban" in s for s in found.says)
+
+
+def test_a_sample_tells_the_limits_that_it_keeps(told: Any) -> None:
+    lake, sample = told
+    found = explain(lake, sample)
+    rows = parts(found)["Limits that it keeps"].records
+    assert rows == [
+        {"manifest": MAN, "rule": "hr_gsd", "value": "unknown", "limit": "at most 1.5"},
+        {"manifest": MAN, "rule": "lr_cloud", "value": "0.05", "limit": "at most 0.2"},
+    ]
+    assert [found.facts[f"{name}_frac"] for name in ("overlap", "lr_cloud", "hr_cloud")] == [
+        0.9, 0.05, None,
+    ]  # fmt: skip
 
 
 def test_a_sample_lists_the_reserves_of_its_kind_by_rank(told: Any) -> None:
