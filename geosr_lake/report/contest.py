@@ -169,8 +169,7 @@ def reserves(lake: Lake, row: Row) -> list[Row]:
     names = ("manifest_id", "subset", "stratum", "split")
     equal = {name: row[name] for name in names} | {"role": RESERVE}
     found = rows_of(lake, "manifest", equal, ("rank", "sample_id", "site_id", "pair_id", "gap_s"))
-    mine = rows_of(lake, "samples", {"manifest_id": row["manifest_id"]}, ("sample_id", "replaces"))
-    taken = {made["sample_id"]: made["replaces"] for made in mine if made["replaces"]}
+    states = _states(lake, row["manifest_id"])
     found.sort(key=lambda r: (r["rank"], r["sample_id"]))
     return [
         {
@@ -179,11 +178,20 @@ def reserves(lake: Lake, row: Row) -> list[Row]:
             "site": r["site_id"],
             "pair": r["pair_id"],
             "gap": days(r["gap_s"]),
-            "state": f"in the place of {taken[r['sample_id']]}" if r["sample_id"] in taken
-            else "waits",
+            "state": states.get(r["sample_id"], "waits"),
         }
         for r in found
-    ]  # fmt: skip
+    ]
+
+
+def _states(lake: Lake, manifest_id: str) -> dict[str, str]:
+    """Return what became of the reserves that were tried, by sample."""
+    key = {"manifest_id": manifest_id}
+    shards = rows_of(lake, "shards", key, ("rejected",))
+    failed = {r["sample_id"]: f"failed: {r['reason']}" for s in shards for r in s["rejected"]}
+    made = rows_of(lake, "samples", key, ("sample_id", "replaces"))
+    placed = {m["sample_id"]: f"in the place of {m['replaces']}" for m in made if m["replaces"]}
+    return failed | placed
 
 
 def served(lake: Lake, candidates: list[Row], most: int) -> list[Row]:

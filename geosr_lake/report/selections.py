@@ -118,8 +118,8 @@ def _waits(lake: Lake, row: Row, reserves: list[Row]) -> str:
     if row["role"] == "sample":
         waiting = sum(reserve["state"] == "waits" for reserve in reserves)
         return (
-            f"Should its pixels fail, the next of {waiting:,} waiting reserves of {kind} that its "
-            f"shard was dealt takes its place.{full}"
+            f"Should its pixels fail, a reserve that its shard was dealt takes its place: the first "
+            f"of {kind}, of which {waiting:,} wait, else one of another stratum.{full}"
         )
     ahead = sum(reserve["rank"] < row["rank"] for reserve in reserves)
     return f"{ahead:,} reserves of {kind} stand before it.{full}"

@@ -77,7 +77,10 @@ def fill(world: Any) -> str:
     candidate(world, "a", 1, "not_best")
     for rank in range(8):
         candidate(world, "a", 10 + rank, "reserve")
-        chosen(world, "a", 10 + rank, "reserve", 7 - rank)
+        last = chosen(world, "a", 10 + rank, "reserve", 7 - rank)
+    world.add("shards", manifest_id=MAN, task="s2_naip", split="test", shard=0, plan_hash="p" * 64,
+              first_index=0, n_slots=4, n_samples=0, files=[], bytes_read=0, seconds=0.0,
+              rejected=[{"sample_id": last, "reason": "hr_not_clear"}], run_id="r")  # fmt: skip
     chosen(world, "b", 30, "reserve", 0, stratum="non_urban")
     chosen(world, "b", 31, "reserve", 0, split="train")
     chosen(world, "b", 32, "reserve", 0, subset="river")
@@ -167,7 +170,10 @@ def test_a_sample_lists_the_reserves_of_its_kind_by_rank(told: Any) -> None:
     waiting = parts(explain(lake, sample))["Reserves of its subset, stratum and split"]
     assert [row["rank"] for row in waiting.records] == list(range(selections.MAX_RESERVES))
     assert waiting.more == 8 - selections.MAX_RESERVES
-    assert {row["state"] for row in waiting.records} == {"waits"}
+    failed, *others = [row["state"] for row in waiting.records]
+    assert failed == "failed: hr_not_clear"
+    assert set(others) == {"waits"}
+    assert any("of which 7 wait" in sentence for sentence in explain(lake, sample).says)
 
 
 def test_a_reserve_says_how_many_stand_before_it(told: Any) -> None:
