@@ -110,18 +110,18 @@ def _limits(lake: Lake, contests: list[Contest], rules: dict[str, Row]) -> list[
     ]
 
 
-def _waits(lake: Lake, row: Row, reserves: list[Row]) -> str:
+def _waits(lake: Lake, row: Row, kin: list[Row]) -> str:
     """Return what stands behind a sample, or before a reserve, if its pixels fail."""
     kind = f"{row['stratum']} of {row['split']}"
     lost = over_quota(lake, row)
     full = f" {lost:,} more sites of {row['stratum']} passed every rule and found the quota full."
     if row["role"] == "sample":
-        waiting = sum(reserve["state"] == "waits" for reserve in reserves)
+        waiting = sum(reserve["state"] == "waits" for reserve in kin)
         return (
-            f"Should its pixels fail, a reserve that its shard was dealt takes its place: the first "
-            f"of {kind}, of which {waiting:,} wait, else one of another stratum.{full}"
+            f"Should its pixels fail, a reserve that its shard was dealt takes its place: the "
+            f"first of {kind}, of which {waiting:,} wait, else one of another stratum.{full}"
         )
-    ahead = sum(reserve["rank"] < row["rank"] for reserve in reserves)
+    ahead = sum(reserve["rank"] < row["rank"] for reserve in kin)
     return f"{ahead:,} reserves of {kind} stand before it.{full}"
 
 
