@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,9 @@ os.environ.setdefault(
 # two took torch eight times the processor time of one.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+# How long an example takes says more of what else runs on the machine than of the code.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
 FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
 """Settings of the session that the tests share; commands in processes of their own, and the demo,
 run as users run them."""

@@ -46,6 +46,8 @@ def explain(
 ) -> None:
     """Say what a scene, pair, site, sample or manifest is, where it comes from, and why.
 
+    Of a site and a sample it tells what else competed for the place, in the order of choice.
+
     Example: `geosr explain smp-0123456789abcdef01234567 --lake my_lake`
     """
     with exit_codes(shlex.join(["geosr", "explain", name, "--lake", lake])):
@@ -55,8 +57,9 @@ def explain(
         found = explain_id(Lake.open(lake, tell=say), name)
         if as_json:
             sections = {part.title: part.records for part in found.sections}
-            head = {"id": found.id, "kind": found.kind, "says": found.says}
-            print_json(head | {"facts": found.facts, "sections": sections})
+            more = {part.title: part.more for part in found.sections if part.more}
+            head = {"id": found.id, "kind": found.kind, "says": found.says, "facts": found.facts}
+            print_json(head | {"sections": sections, "left_out": more})
             return
         for sentence in found.says:
             out.print(sentence, markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from geosr_lake.lake import Lake
+from geosr_lake.report.contest import described, selects, served
 from geosr_lake.report.explanation import (
     CANDIDATE,
     SCENE,
@@ -17,6 +18,8 @@ from geosr_lake.report.explanation import (
 )
 from geosr_lake.report.sections import days, interval, section
 
+MAX_SITES = 20
+"""Sites of a pair that are told one by one."""
 _ITEM = ("archive", "collection", "item_id")
 
 
@@ -40,7 +43,7 @@ def explain_scene(lake: Lake, name: str) -> Explanation | None:
     sections = (
         section("Items", _items(lake, scene)),
         section("Pairs by rule", _by_rule(pairs)),
-        section("Candidates by verdict", by_verdict(candidates)),
+        section("Candidates by verdict", _verdicts(lake, candidates)),
         section("In manifests", places(samples)),
     )
     return Explanation(name, "scene", tuple(says), _facts(scene), sections)
@@ -80,6 +83,10 @@ def _items(lake: Lake, scene: Row) -> list[Row]:
     ]
 
 
+def _verdicts(lake: Lake, candidates: list[Row]) -> list[Row]:
+    return by_verdict(described(lake, candidates, ordered=False), selects(lake))
+
+
 def _by_rule(pairs: list[Row]) -> list[Row]:
     rules: dict[str, list[float]] = {}
     for pair in pairs:
@@ -117,9 +124,11 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
         "tiles": f"{pair['lr_tile']} with {pair['hr_tile']}",
     }
     candidates = rows_of(lake, "candidates", {"pair_id": name}, CANDIDATE)
+    sites = served(lake, candidates, MAX_SITES)
     sections = (
         section("Scenes", two_scenes(lake, pair)),
-        section("Candidates by verdict", by_verdict(candidates)),
+        section("Candidates by verdict", _verdicts(lake, candidates)),
+        section("Sites it serves, then those it lost", sites, most=MAX_SITES),
         section("In manifests", places(rows_of(lake, "manifest", {"pair_id": name}))),
     )
     return Explanation(name, "pair", says, facts, sections)

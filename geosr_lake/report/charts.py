@@ -1,10 +1,12 @@
 """Histograms, bars and the scatter of shifts: numbers in, positions out. No markup is made here."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 
 from geosr_lake.report import text
 from geosr_lake.report.members import Member
@@ -12,13 +14,14 @@ from geosr_lake.report.members import Member
 SPLITS = ("train", "val", "test")
 WIDTH, HEIGHT = 300.0, 120.0
 """Size of a histogram's plotting area."""
-DAY_S = 86_400.0
+UNKNOWN_WIDTH = 52.0
+"""Room at the right for the bar of those that have no value."""
 MONTHS = "JFMAMJJASOND"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One piece of a stacked bar; `title` says what it counts."""
+    """One piece of a stacked bar; `title` says what it counts, `known` whether it has a value."""
 
     x: float
     y: float
@@ -26,6 +29,7 @@ class Bar:
     height: float
     split: str
     title: str
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,12 @@ class Histogram:
     Attributes:
         name: What is counted.
         unit: Unit of the classes, may be empty.
-        bars: Pieces of the bars.
+        bars: Pieces of the bars; those of members without a value stand last.
         ticks: Labels under the bars, by x.
         levels: Lines across, by y; the last is the greatest count's.
         unknown: Members that have no value.
-        words: The histogram in a sentence.
+        words: What it shows, of how many, in a sentence.
+        limit: Where a limit stands, by x, with its label; None: it has none.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Histogram:
     levels: tuple[Tick, ...]
     unknown: int
     words: str
+    limit: Tick | None = None
     width: float = WIDTH
     height: float = HEIGHT
 
@@ -96,24 +102,53 @@ def _stacked(
     counts: Sequence[dict[str, int]],
     labels: Sequence[str],
     ticks: Sequence[Tick],
-    unknown: int,
-    summary: str,
+    unknown: dict[str, int],
+    words: str,
+    limit: Tick | None = None,
 ) -> Histogram:
-    """Stack the counts of each class by split."""
-    levels = _levels(max((sum(c.values()) for c in counts), default=0))
-    top = levels[-1]
-    width = WIDTH / len(counts)
+    """Stack the counts of each class by split; ticks and limit stand between 0 and 1."""
+    n_unknown = sum(unknown.values())
+    levels = _levels(max((sum(c.values()) for c in [*counts, unknown]), default=0))
+    reach = WIDTH - UNKNOWN_WIDTH if n_unknown else WIDTH
+    width = reach / max(len(counts), 1)
     bars = []
     for i, (count, label) in enumerate(zip(counts, labels, strict=True)):
-        floor = HEIGHT
-        for split in SPLITS:
-            if n := count.get(split, 0):
-                height = HEIGHT * n / top
-                floor -= height
-                title = f"{label}: {n} {split}"
-                bars.append(Bar(i * width + 0.75, floor, width - 1.5, height, split, title))
-    lines = tuple(Tick(HEIGHT * (1 - n / top), text.number(n)) for n in levels)
-    return Histogram(name, unit, tuple(bars), tuple(ticks), lines, unknown, summary)
+        bars += _stack(count, label, i * width + 0.75, width - 1.5, levels[-1], known=True)
+    ticks = [Tick(tick.at * reach, tick.label) for tick in ticks]
+    if n_unknown:
+        x = reach + UNKNOWN_WIDTH / 2
+        bars += _stack(unknown, "unknown", x - 9, 18.0, levels[-1], known=False)
+        ticks.append(Tick(x + 4, "unknown"))
+    lines = tuple(Tick(HEIGHT * (1 - n / levels[-1]), text.number(n)) for n in levels)
+    line = None if limit is None else Tick(limit.at * reach, limit.label)
+    return Histogram(name, unit, tuple(bars), tuple(ticks), lines, n_unknown, words, line)
+
+
+def _stack(
+    count: dict[str, int], label: str, x: float, width: float, top: int, *, known: bool
+) -> list[Bar]:
+    """Return the pieces of one bar, which is as high as its share of `top`."""
+    bars, floor = [], HEIGHT
+    for split in SPLITS:
+        if n := count.get(split, 0):
+            height = HEIGHT * n / top
+            floor -= height
+            title = f"{label}: {text.number(n)} {split}"
+            bars.append(Bar(x, floor, width, height, split, title, known))
+    return bars
+
+
+def _by_split(splits: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(splits))
+
+
+def _words(says: str, noun: str, n: int, rest: str, unknown: int) -> str:
+    """Return what a chart shows, of how many, and how many it does not know, in a sentence."""
+    if not n:
+        return f"{says}: unknown for all {text.number(unknown)} {noun}."
+    verb = "is" if unknown == 1 else "are"
+    tail = f"; {text.number(unknown)} more {verb} unknown." if unknown else "."
+    return f"{says}: {text.number(n)} {noun}, {rest}{tail}"
 
 
 def histogram(
@@ -124,20 +159,31 @@ def histogram(
     *,
     classes: int = 14,
     span: tuple[float, float] | None = None,
+    says: str = "",
+    noun: str = "samples",
+    limit: tuple[float, str] | None = None,
 ) -> Histogram | None:
-    """Count members by a number of theirs; None if no member has it.
+    """Count members by a number of theirs; None if there is no member.
 
     Args:
         members: What is counted.
         name: What the number is, a few words.
         unit: Its unit, may be empty.
-        value: Gives the number; None is unknown and counted apart.
+        value: Gives the number; None is unknown and has a bar of its own.
         classes: About how many classes to make.
         span: Least and greatest number that the axis shows in any case.
+        says: What the chart shows, a clause; as `name` where it is empty.
+        noun: What the members are.
+        limit: A number to mark on the axis, with its label; one of `span`'s range.
     """
-    pairs = [(m.split, v) for m in members if (v := value(m)) is not None]
-    if not pairs:
+    if not members:
         return None
+    told = [(m.split, value(m)) for m in members]
+    pairs = [(split, v) for split, v in told if v is not None]
+    unknown = _by_split(split for split, v in told if v is None)
+    if not pairs:
+        words = _words(says or name, noun, 0, "", len(told))
+        return _stacked(name, unit, [], [], [], unknown, words)
     values = [v for _, v in pairs]
     cuts = edges([*values, *(span or ())], classes)
     step = cuts[1] - cuts[0]
@@ -148,76 +194,45 @@ def histogram(
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     shown = [text.number(cut, digits) for cut in cuts]
     labels = [f"{a} to {b}{text.THIN}{unit}" for a, b in pairwise(shown)]
-    every = next(k for k in (1, 2, 5, 10) if len(cuts) / k <= 7)
+    every = next(k for k in (1, 2, 5, 10) if len(cuts) / k <= (5 if unknown else 7))
     # Zero is labelled where the axis has it.
     start = next((i for i, cut in enumerate(cuts) if cut == 0), 0) % every
-    ticks = [Tick(i * WIDTH / len(counts), shown[i]) for i in range(start, len(cuts), every)]
-    middle = sorted(values)[len(values) // 2]
-    summary = (
-        f"{name}: {len(values)} known, from {text.number(min(values), digits + 1)} to "
-        f"{text.number(max(values), digits + 1)} {unit}, median {text.number(middle, digits + 1)}."
+    ticks = [Tick(i / len(counts), shown[i]) for i in range(start, len(cuts), every)]
+    least, middle, most = (
+        # A rounded zero has no sign.
+        text.number(round(v, digits + 1) + 0.0, digits + 1)
+        for v in (min(values), median(values), max(values))
     )
-    unknown = len(members) - len(values)
-    return _stacked(name, unit, counts, labels, ticks, unknown, summary)
+    range_of = f"from {least} to {most}, median {middle} {unit}".rstrip()
+    words = _words(says or name, noun, len(values), range_of, len(told) - len(values))
+    line = limit and Tick((limit[0] - cuts[0]) / (cuts[-1] - cuts[0]), limit[1])
+    return _stacked(name, unit, counts, labels, ticks, unknown, words, line)
 
 
 def months(
-    members: Sequence[Member], name: str, moment: Callable[[Member], datetime | None]
+    members: Sequence[Member],
+    name: str,
+    moment: Callable[[Member], datetime | None],
+    *,
+    says: str = "",
 ) -> Histogram | None:
-    """Count members by month of the year, UTC; None if no member has a moment."""
+    """Count members by month of the year, UTC; None if there is no member."""
+    if not members:
+        return None
     counts: list[dict[str, int]] = [{} for _ in MONTHS]
-    unknown = 0
+    untold = []
     for m in members:
         if (when := moment(m)) is None:
-            unknown += 1
+            untold.append(m.split)
         else:
             month = counts[when.month - 1]
             month[m.split] = month.get(m.split, 0) + 1
-    if unknown == len(members):
-        return None
-    width = WIDTH / 12
     labels = [datetime(2000, i + 1, 1).strftime("%B") for i in range(12)]  # noqa: DTZ001
-    ticks = [Tick((i + 0.5) * width, letter) for i, letter in enumerate(MONTHS)]
+    ticks = [Tick((i + 0.5) / 12, letter) for i, letter in enumerate(MONTHS)]
     totals = {label: sum(c.values()) for label, c in zip(labels, counts, strict=True)}
-    summary = f"{name}: " + ", ".join(f"{n} in {label}" for label, n in totals.items() if n) + "."
-    return _stacked(name, "", counts, labels, ticks, unknown, summary)
-
-
-def of_manifest(members: Sequence[Member], lr: str, hr: str) -> tuple[Histogram, ...]:
-    """Return the histograms of a manifest that have anything to show.
-
-    Args:
-        members: Samples and reserves; what the pixels say is counted for all that were read.
-        lr: Name of the LR sensor.
-        hr: Name of the HR sensor.
-    """
-    made = [m for m in members if m.measured]
-    planned = [m for m in members if m.role == "sample"]
-    found = (
-        histogram(planned, f"Gap, {hr} minus {lr}", "days", lambda m: m.gap_s / DAY_S),
-        months(planned, f"Month of {hr}", lambda m: m.hr.t_start if m.hr else None),
-        histogram(
-            planned, f"Cloud of the {lr} scene", "%",
-            lambda m: None if m.lr_cloud_frac is None else 100 * m.lr_cloud_frac, span=(0.0, 10.0),
-        ),
-        histogram(
-            planned, f"Cloud of the {hr} scene", "%",
-            lambda m: None if m.hr_cloud_frac is None else 100 * m.hr_cloud_frac, span=(0.0, 10.0),
-        ),
-        histogram(
-            made, f"Clear pixels of {lr}", "%",
-            lambda m: 100 * m.measured.lr_clear_frac if m.measured else None, span=(99.0, 100.0),
-        ),
-        histogram(
-            made, f"Clear pixels of {hr}", "%",
-            lambda m: 100 * m.measured.hr_clear_frac if m.measured else None, span=(99.0, 100.0),
-        ),
-        histogram(
-            made, "Correlation at the pixels", "",
-            lambda m: m.measured.correlation if m.measured else None, span=(0.9, 1.0),
-        ),
-    )  # fmt: skip
-    return tuple(h for h in found if h is not None)
+    told = ", ".join(f"{text.number(n)} in {label}" for label, n in totals.items() if n)
+    words = _words(says or name, "samples", sum(totals.values()), told, len(untold))
+    return _stacked(name, "", counts, labels, ticks, _by_split(untold), words)
 
 
 @dataclass(frozen=True)
@@ -265,37 +280,7 @@ def shifts(members: Sequence[Member]) -> Shifts | None:
     rings = tuple(Tick(k / 2, f"{k / 2 * reach:g}") for k in (1, 2))
     words = (
         f"Estimated shift of {len(known)} samples: median "
-        f"{text.number(lengths[len(lengths) // 2], 3)}, largest {text.number(lengths[-1], 3)} "
+        f"{text.number(median(lengths), 3)}, largest {text.number(lengths[-1], 3)} "
         "LR pixels."
     )
     return Shifts(dots, rings, reach, len(made) - len(known), words)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A row of the table of strata: samples by split, in the order of `SPLITS`."""
-
-    stratum: str
-    by_split: tuple[int, ...]
-    total: int
-    materialized: int
-    reserves: int
-
-
-def strata(members: Sequence[Member]) -> tuple[Cell, ...]:
-    """Count samples by stratum and split; the last row is their sum."""
-    names = sorted({m.stratum for m in members})
-    groups = [(name, [m for m in members if m.stratum == name]) for name in names]
-    rows = []
-    for name, group in [*groups, ("all", list(members))]:
-        samples = [m for m in group if m.role == "sample"]
-        rows.append(
-            Cell(
-                stratum=name,
-                by_split=tuple(sum(m.split == split for m in samples) for split in SPLITS),
-                total=len(samples),
-                materialized=sum(m.measured is not None for m in group),
-                reserves=len(group) - len(samples),
-            )
-        )
-    return tuple(rows)

@@ -1,11 +1,11 @@
 """What all explanations are made of: the rows of one id, and tables of what hangs on them."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake
+from geosr_lake.report.limits import reason
 from geosr_lake.report.sections import Section, interval
 from geosr_lake.verdicts import in_words
 
@@ -13,7 +13,16 @@ Row = dict[str, Any]
 
 CANDIDATE = (
     *("manifest_id", "subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "verdict"),
-    *("stratum", "gap_s", "lr_cloud_frac", "hr_cloud_frac", "lr_snow_frac", "hr_snow_frac"),
+    *(
+        "lr_tile",
+        "hr_tile",
+        "stratum",
+        "gap_s",
+        "lr_cloud_frac",
+        "hr_cloud_frac",
+        "lr_snow_frac",
+        "hr_snow_frac",
+    ),
 )
 """Columns of `candidates` that explanations read."""
 SCENE = (
@@ -71,18 +80,30 @@ def share(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1%}"
 
 
-def by_verdict(candidates: list[Row]) -> list[Row]:
-    """Count candidates by manifest and verdict, and say what the verdict means."""
-    found = Counter((row["manifest_id"], row["verdict"]) for row in candidates)
-    return [
-        {"manifest": manifest, "verdict": verdict, "candidates": n, "why": in_words(verdict)}
-        for (manifest, verdict), n in sorted(found.items())
-    ]
+def by_verdict(candidates: list[Row], rules: dict[str, Row]) -> list[Row]:
+    """Count candidates by manifest, subset and verdict, and say what the verdict means.
+
+    The value and its limit are said where they are the same for all that are counted.
+
+    Args:
+        candidates: Rows of `candidates`.
+        rules: The sections `select` of recipes by manifest.
+    """
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in candidates:
+        groups.setdefault((row["manifest_id"], row["subset"], row["verdict"]), []).append(row)
+    told = []
+    for (manifest, subset, verdict), rows in sorted(groups.items()):
+        whys = {reason(row, rules.get(manifest, {})) for row in rows}
+        why = whys.pop() if len(whys) == 1 else in_words(verdict)
+        counted = {"manifest": manifest, "subset": subset, "verdict": verdict}
+        told.append(counted | {"candidates": len(rows), "why": why})
+    return told
 
 
 def places(rows: list[Row]) -> list[Row]:
     """Return where rows of `manifest` stand."""
-    names = ("manifest_id", "sample_id", "role", "split", "stratum", "rank", "block")
+    names = ("manifest_id", "subset", "sample_id", "role", "split", "stratum", "rank", "block")
     ordered = sorted(rows, key=lambda row: (row["manifest_id"], row["sample_id"]))
     return [{name: row[name] for name in names} for row in ordered]
 

@@ -1,15 +1,18 @@
 """The map of a manifest's sites: geometry in, drawing instructions out. No markup is made here."""
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from geosr_lake.report import text
+from geosr_lake.report import dots, text
+from geosr_lake.report.dots import MAX_DOTS, Cloud
+from geosr_lake.report.map_frame import Stripe, stripes
 from geosr_lake.report.members import Member
 from geosr_lake.report.projection import (
     Bounds,
@@ -30,8 +33,8 @@ TRUE_SIZE = 15.0
 """Sites at least this large on the map are drawn in their true size, with a mark inside."""
 MAX_SINGLE = 600
 """Up to this many sites have a name to point at; more are drawn as one path a kind."""
-FRAME_STRIPES = 2
-"""Stripes of the frame between two lines of the graticule."""
+COLOURS = 6
+"""Colours of strata that the page's style has."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,6 @@ class Line:
 
     at: float
     label: str
-
-
-@dataclass(frozen=True)
-class Stripe:
-    """A dark piece of the frame."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True)
@@ -66,13 +59,13 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """Many sites of one kind as one SVG path of points."""
+class Kin:
+    """A stratum of the map: its colour's number, from 0, and how many sites it has."""
 
-    split: str
     stratum: str
-    role: str
-    path: str
+    colour: int
+    n_samples: int
+    n_reserves: int
 
 
 @dataclass(frozen=True)
@@ -89,9 +82,13 @@ class Map:
         hr_shapes: Outlines of the HR scenes as SVG paths.
         drawn: Candidate sites that were not chosen, as one SVG path of points.
         marks: Sites one by one, where they are few.
-        clouds: Sites by kind, where they are many.
+        clouds: Sites by split and stratum, where they are many.
+        strata: The strata in the order of their colours.
+        by_stratum: Sites by stratum alone, where they are many.
+        merged: Where sites share dots: how many dots there are, and the ground that one covers.
         scale: Widths of the scale bar's quarter and its label.
         words: The map in a sentence, for those who do not see it.
+        stratum_words: The same of the map by stratum.
     """
 
     width: float
@@ -105,8 +102,12 @@ class Map:
     n_drawn: int
     marks: tuple[Mark, ...]
     clouds: tuple[Cloud, ...]
+    strata: tuple[Kin, ...]
+    by_stratum: tuple[Cloud, ...]
+    merged: tuple[int, str] | None
     scale: tuple[float, str]
     words: str
+    stratum_words: str
 
 
 def _path(ring: Iterable[tuple[float, float]], frame: Frame) -> str:
@@ -146,41 +147,18 @@ def _extent(places: Sequence[tuple[float, float]], sites: Bounds, shapes: Sequen
             ) -> Bounds:  # fmt: skip
     """Return what the map shows: the sites, and of the HR scenes what stays in proportion."""
     reach = sites.padded(0.35)
+    at = np.array(places)
     boxes = [Bounds(*shape.bounds) for shape in shapes]
-    near = [b for b in boxes if any(_holds(b, lon, lat) for lon, lat in places)]
+    near = [b for b in boxes if _holds_any(b, at)]
     extent = sites
     for box in near:
         extent = extent.union(box.within(reach))
     return extent.padded(0.06)
 
 
-def _holds(box: Bounds, lon: float, lat: float) -> bool:
-    return box.west <= lon <= box.east and box.south <= lat <= box.north
-
-
-def _stripes(frame: Frame, lons: Sequence[float], lats: Sequence[float], width: float
-             ) -> tuple[Stripe, ...]:  # fmt: skip
-    """Return the dark pieces of the frame: every other stretch between (parts of) lines."""
-
-    def stretches(at: list[float], end: float) -> list[tuple[float, float]]:
-        if len(at) > 1:
-            step = (at[1] - at[0]) / FRAME_STRIPES
-            before = math.ceil(at[0] / step)
-            cuts = [at[0] + i * step for i in range(-before, math.ceil((end - at[0]) / step) + 1)]
-            first = (-before) % 2
-        else:
-            cuts, first = [0.0, *at, end], 0
-        pieces = [(max(a, 0.0), min(b, end)) for a, b in pairwise(cuts)]
-        return [p for i, p in enumerate(pieces) if (i + first) % 2 == 0 and p[1] > p[0]]
-
-    xs = [frame.xy(lon, frame.bounds.north)[0] for lon in lons]
-    ys = sorted(frame.xy(frame.bounds.west, lat)[1] for lat in lats)
-    out = []
-    for a, b in stretches(xs, frame.width):
-        out += [Stripe(a, -width, b - a, width), Stripe(a, frame.height, b - a, width)]
-    for a, b in stretches(ys, frame.height):
-        out += [Stripe(-width, a, width, b - a), Stripe(frame.width, a, width, b - a)]
-    return tuple(out)
+def _holds_any(box: Bounds, at: NDArray[np.float64]) -> bool:
+    low, high = (box.west, box.south), (box.east, box.north)
+    return bool(((at >= low) & (at <= high)).all(axis=1).any())
 
 
 def _lines(frame: Frame) -> tuple[list[float], list[float], int]:
@@ -202,6 +180,7 @@ def draw(
     lr_footprints: Sequence[bytes] = (),
     hr_footprints: Sequence[bytes] = (),
     drawn: Sequence[tuple[float, float]] = (),
+    most_dots: int = MAX_DOTS,
 ) -> Map | None:
     """Lay out the map of a manifest.
 
@@ -210,6 +189,7 @@ def draw(
         lr_footprints: WKB of the LR scenes, lon/lat.
         hr_footprints: WKB of the HR scenes, lon/lat.
         drawn: Centres (lon, lat) of candidate sites that were not chosen.
+        most_dots: Where sites are many, about how many dots stand for them at most.
 
     Returns:
         The map, or None for a manifest without members.
@@ -218,9 +198,9 @@ def draw(
         return None
     lons = unwrapped([m.lon for m in members])
     places = list(zip(lons, (m.lat for m in members), strict=True))
-    squares = [shapely.from_wkb(m.footprint_wkb) for m in members]
-    half_lon = max((s.bounds[2] - s.bounds[0]) / 2 for s in squares)
-    half_lat = max((s.bounds[3] - s.bounds[1]) / 2 for s in squares)
+    squares = shapely.from_wkb([m.footprint_wkb for m in members])
+    boxes = shapely.bounds(squares)
+    half_lon, half_lat = ((boxes[:, 2:] - boxes[:, :2]).max(axis=0) / 2).tolist()
     sites = Bounds(
         min(lons) - half_lon,
         min(lat for _, lat in places) - half_lat,
@@ -233,6 +213,16 @@ def draw(
     lon_lines, lat_lines, digits = _lines(frame)
     bar_m = scale_length_m(frame.metres_per_unit * WIDTH / 3.2)
     singles = len(members) <= MAX_SINGLE
+    kinds = strata(members)
+    xy = np.array([frame.xy(m.lon, m.lat) for m in members])
+    clouds: tuple[Cloud, ...] = ()
+    by_stratum, merged = clouds, None
+    if not singles:
+        clouds, cell = dots.clouds(members, xy, by_split=True, most=most_dots)
+        by_stratum, _ = dots.clouds(members, xy, by_split=False, most=most_dots)
+        n_dots = sum(cloud.n_dots for cloud in clouds)
+        side = text.length(float(f"{cell * frame.metres_per_unit:.2g}"))
+        merged = (n_dots, side) if n_dots < len(members) else None
     return Map(
         width=WIDTH,
         height=frame.height,
@@ -244,24 +234,44 @@ def draw(
             Line(frame.xy(frame.bounds.west, lat)[1], text.degrees(lat, "lat", digits))
             for lat in lat_lines
         ),
-        stripes=_stripes(frame, lon_lines, lat_lines, 4.0),
+        stripes=stripes(frame, lon_lines, lat_lines, 4.0),
         lr_shapes=_clipped(lr_shapes, frame),
         hr_shapes=_clipped(hr_shapes, frame),
         drawn=_points((frame.xy(lon, lat) for lon, lat in drawn), frame),
         n_drawn=len(drawn),
         marks=tuple(map(_mark, members, squares, [frame] * len(members))) if singles else (),
-        clouds=() if singles else _clouds(members, frame),
+        clouds=clouds,
+        strata=kinds,
+        by_stratum=by_stratum,
+        merged=merged,
         scale=(bar_m / frame.metres_per_unit / 4, text.length(bar_m)),
-        words=_words(members, frame),
+        words=_words(frame, len(members), _by_split(members)),
+        stratum_words=_words(
+            frame,
+            len(members),
+            ((text.words(kin.stratum), kin.n_samples + kin.n_reserves) for kin in kinds),
+        ),
     )
 
 
 def _points(points: Iterable[tuple[float, float]], frame: Frame) -> str:
-    """Return points inside the frame as one path; drawn by the caps of its empty lines."""
-    inside = (
+    """Return the points inside the frame as one path."""
+    inside = [
         (x, y) for x, y in points if -1 <= x <= frame.width + 1 and -1 <= y <= frame.height + 1
+    ]
+    return dots.path(np.array(inside).reshape(-1, 2))[0]
+
+
+def strata(members: Sequence[Member]) -> tuple[Kin, ...]:
+    """Return the strata, urban and non-urban first; the last colour is that of all that follow."""
+    samples = Counter(m.stratum for m in members if m.role == "sample")
+    reserves = Counter(m.stratum for m in members if m.role != "sample")
+    others = sorted((samples | reserves).keys() - {"urban", "non_urban"})
+    return tuple(
+        Kin(name, min(colour, COLOURS - 1), samples[name], reserves[name])
+        for colour, name in enumerate(("urban", "non_urban", *others))
+        if samples[name] or reserves[name]
     )
-    return "".join(dict.fromkeys(f"M{x:.0f} {y:.0f}h0" for x, y in inside))
 
 
 def _mark(member: Member, square: BaseGeometry, frame: Frame) -> Mark:
@@ -280,19 +290,16 @@ def _mark(member: Member, square: BaseGeometry, frame: Frame) -> Mark:
     )
 
 
-def _clouds(members: Sequence[Member], frame: Frame) -> tuple[Cloud, ...]:
-    kinds: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
-    for m in members:
-        kinds.setdefault((m.split, m.stratum, m.role), []).append(frame.xy(m.lon, m.lat))
-    return tuple(Cloud(*kind, _points(points, frame)) for kind, points in sorted(kinds.items()))
+def _by_split(members: Sequence[Member]) -> list[tuple[str, int]]:
+    found = Counter(m.split for m in members)
+    return [(split, found[split]) for split in ("train", "val", "test")]
 
 
-def _words(members: Sequence[Member], frame: Frame) -> str:
+def _words(frame: Frame, n: int, counts: Iterable[tuple[str, int]]) -> str:
     b = frame.bounds
-    by_split = {split: sum(m.split == split for m in members) for split in ("train", "val", "test")}
-    counts = ", ".join(f"{n} {split}" for split, n in by_split.items() if n)
+    told = ", ".join(f"{k} {name}" for name, k in counts if k)
     return (
         f"Map from {text.degrees(b.south, 'lat', 2)} to {text.degrees(b.north, 'lat', 2)} and "
         f"{text.degrees(_wrapped(b.west), 'lon', 2)} to {text.degrees(_wrapped(b.east), 'lon', 2)} "
-        f"with {len(members)} sites: {counts}."
+        f"with {n} sites: {told}."
     )

@@ -12,8 +12,8 @@ _SCENE = ["sensor", "tile", "t_start", "t_end", "cloud_frac", "item_id"]
 _SITE = ["lon", "lat", "footprint_wkb"]
 _CANDIDATE = ["site_id", "pair_id", "lr_cloud_frac", "hr_cloud_frac"]
 
-MAX_SHAPES = 200
-"""Footprints of scenes that the map draws for one side."""
+MAX_SHAPES, MAX_TILES = 200, 1500
+"""Footprints of scenes that the map draws for one side; of more scenes it draws the tiles."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Member:
         lr_cloud_frac: Cloud of the LR scene when it was chosen; None is unknown.
         hr_cloud_frac: As `lr_cloud_frac`.
         measured: None until it is materialized.
+        subset: The subset of the manifest that holds it.
+        site_id: Its site; samples of several subsets may share one.
     """
 
     sample_id: str
@@ -88,6 +90,8 @@ class Member:
     lr_cloud_frac: float | None
     hr_cloud_frac: float | None
     measured: Measured | None
+    subset: str = "sr"
+    site_id: str = ""
 
 
 def _measured(row: dict[str, Any]) -> Measured:
@@ -150,6 +154,8 @@ def members(lake: Lake, manifest_id: str) -> list[Member]:
                 lr_cloud_frac=cloud.get("lr_cloud_frac"),
                 hr_cloud_frac=cloud.get("hr_cloud_frac"),
                 measured=measured.get(row["sample_id"]),
+                subset=row["subset"],
+                site_id=row["site_id"],
             )
         )
     splits = {"train": 0, "val": 1, "test": 2}
@@ -163,3 +169,45 @@ def footprints(lake: Lake, scene_ids: Iterable[str]) -> list[bytes]:
     found = by_key(lake, "scenes", "scene_id", ["footprint_id", "footprint_wkb"], some)
     distinct = {row["footprint_id"]: row["footprint_wkb"] for row in found.values()}
     return [distinct[name] for name in sorted(distinct)][:MAX_SHAPES]
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """What the map draws of one side's scenes.
+
+    Attributes:
+        kind: scene, or tile where the scenes are too many to draw.
+        n: How many there are.
+        shapes: Their outlines as WKB in lon/lat; empty where they are too many.
+    """
+
+    kind: str
+    n: int
+    shapes: list[bytes]
+
+
+def outlines(lake: Lake, found: Iterable[Member], side: str, sensor: str) -> Outlines:
+    """Return the outlines of the scenes of one side, or of their tiles.
+
+    Args:
+        lake: Where they lie.
+        found: Members.
+        side: lr or hr.
+        sensor: The sensor of that side.
+    """
+    scenes: dict[str, Scene | None] = {
+        getattr(m, f"{side}_scene_id"): getattr(m, side) for m in found
+    }
+    if len(scenes) <= MAX_SHAPES:
+        return Outlines("scene", len(scenes), footprints(lake, scenes))
+    tiles = sorted({scene.tile for scene in scenes.values() if scene is not None})
+    if len(tiles) > MAX_TILES:
+        return Outlines("tile", len(tiles), [])
+    mine = [("sensor", "=", sensor), ("tile", "in", tiles)]
+    table = (
+        lake.arrow("tiles", columns=["extent_id", "extent_wkb"], filters=mine) if tiles else None
+    )
+    boxes = (
+        {} if table is None else {row["extent_id"]: row["extent_wkb"] for row in table.to_pylist()}
+    )
+    return Outlines("tile", len(tiles), [boxes[name] for name in sorted(boxes)])

@@ -22,6 +22,7 @@ from geosr_lake.errors import ResourceError, UsageError
 from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.report import facts, plates, text
+from geosr_lake.report.dots import MAX_DOTS
 from geosr_lake.sensors.tasks import TASKS
 
 MAX_BYTES = 5_000_000
@@ -32,6 +33,8 @@ PICTURE_BYTES = 4_200_000
 OPENING_BYTES, STRIP_BYTES, STAMP_BYTES = 330_000, 160_000, 13_000
 """More than each kind of picture comes to, of noisy pixels."""
 MAX_STRIPS, MAX_STAMPS = 6, 48
+ALL_DOTS = 36_000
+"""Dots of all maps together; each manifest gets its share."""
 GENERATOR = "geosr_lake report"
 """Names what wrote the page; a file that does not say this is not overwritten."""
 
@@ -128,7 +131,15 @@ def render(
     shown = rows[:MAX_PLATES]
     n_strips, n_stamps = shares(len(shown))
     drawn = [
-        plates.plate(lake, row, whole.verdicts, n_strips=n_strips, n_stamps=n_stamps, progress=told)
+        plates.plate(
+            lake,
+            row,
+            whole.verdicts,
+            n_strips=n_strips,
+            n_stamps=n_stamps,
+            most_dots=min(MAX_DOTS, ALL_DOTS // len(shown)),
+            progress=told,
+        )
         for row in shown
     ]
     env = environment()

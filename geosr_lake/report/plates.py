@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake, Progress
-from geosr_lake.report import charts, strips, text
+from geosr_lake.report import charts, distributions, landcover, strips, text
 from geosr_lake.report import map as site_map
-from geosr_lake.report.members import Member, footprints, members
+from geosr_lake.report.dots import MAX_DOTS
+from geosr_lake.report.members import Member, Outlines, members, outlines
 from geosr_lake.report.rows import by_key
+from geosr_lake.report.shard_rows import Shards, shards
 from geosr_lake.report.strips import Flag
 from geosr_lake.sensors.tasks import TASKS, Task
 from geosr_lake.verdicts import RULES
 
 MAX_DRAWN = 4000
 """Candidate sites that were not chosen are drawn on the map up to this number of candidates."""
-MAX_SHARDS = 24
 MIN_SHARE = 0.004
 """A bar of the funnel that stands for anything is at least this share of the width."""
 
@@ -41,6 +42,9 @@ class Funnel:
 
     Attributes:
         n_candidates: Candidates that reach the first rule.
+        n_tile_pairs: Pairs of tiles that hold sites of the subset.
+        n_sites: Sites in them.
+        n_drawn: Those of them that were drawn.
         steps: The rules that dropped any, in order.
         idle: Names of the rules that dropped none.
         kept: Candidates that are samples.
@@ -53,6 +57,9 @@ class Funnel:
     idle: tuple[str, ...]
     kept: int
     reserve: int
+    n_tile_pairs: int = 0
+    n_sites: int = 0
+    n_drawn: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,30 +80,6 @@ class AtPixels:
 
 
 @dataclass(frozen=True)
-class Shard:
-    """One row of the ledger of shards."""
-
-    split: str
-    shard: int
-    n_slots: int
-    n_samples: int
-    n_files: int
-    n_bytes: int
-    bytes_read: int
-    seconds: float
-    n_rejected: int
-
-
-@dataclass(frozen=True)
-class Shards:
-    """The ledger of a manifest's shards: its first rows, and the sum of all."""
-
-    rows: tuple[Shard, ...]
-    total: Shard
-    n: int
-
-
-@dataclass(frozen=True)
 class Plate:
     """What the page shows of one manifest; None or empty where the lake has nothing yet."""
 
@@ -104,15 +87,17 @@ class Plate:
     name: str
     task: Task
     window_s: float | None
-    n_tile_pairs: int
-    n_sites: int
-    n_drawn: int
+    n_candidates: int
     members: tuple[Member, ...]
     map: site_map.Map | None
+    lr_outlines: Outlines
+    hr_outlines: Outlines
     funnels: tuple[Funnel, ...]
     histograms: tuple[charts.Histogram, ...]
+    cover: landcover.Cover | None
     shifts: charts.Shifts | None
-    strata: tuple[charts.Cell, ...]
+    strata: tuple[distributions.Cell, ...]
+    subsets: tuple[distributions.Medians, ...]
     pictures: strips.Pictures
     flags: tuple[Flag, ...]
     at_pixels: AtPixels | None
@@ -134,6 +119,11 @@ class Plate:
         return sum(m.measured is not None for m in self.members)
 
     @property
+    def too_many_drawn(self) -> bool:
+        """Whether the sites that were not chosen are left off the map, since they are many."""
+        return self.n_candidates > MAX_DRAWN
+
+    @property
     def n_pictures(self) -> int:
         """Samples shown in pictures."""
         shown = (self.pictures.opening, *self.pictures.strips, *self.pictures.stamps)
@@ -141,13 +131,16 @@ class Plate:
 
 
 def funnels(
-    rows: Sequence[dict[str, Any]], verdicts: dict[tuple[str, str, str], tuple[int, int]]
+    rows: Sequence[dict[str, Any]],
+    verdicts: dict[tuple[str, str, str], tuple[int, int]],
+    draws: Sequence[dict[str, Any]] = (),
 ) -> tuple[Funnel, ...]:
     """Lay out the funnels of a manifest, one a subset.
 
     Args:
         rows: Rows of `funnel` of one manifest.
         verdicts: Counts by (manifest, subset, verdict).
+        draws: Rows of `draws` of the same manifest.
     """
     says = {rule.name: rule.says for rule in RULES}
     out = []
@@ -170,6 +163,7 @@ def funnels(
             for row in mine
         ]
         manifest_id = mine[0]["manifest_id"]
+        drawn = [draw for draw in draws if draw["subset"] == subset]
         out.append(
             Funnel(
                 subset=subset,
@@ -178,6 +172,9 @@ def funnels(
                 idle=tuple(step.rule for step in steps if not step.n_dropped),
                 kept=verdicts.get((manifest_id, subset, "kept"), (0, 0))[0],
                 reserve=verdicts.get((manifest_id, subset, "reserve"), (0, 0))[0],
+                n_tile_pairs=len(drawn),
+                n_sites=sum(draw["n_sites"] for draw in drawn),
+                n_drawn=sum(draw["n_drawn"] for draw in drawn),
             )
         )
     return tuple(out)
@@ -185,34 +182,6 @@ def funnels(
 
 def _share(n: int, of: int) -> float:
     return max(n / of, MIN_SHARE) if n else 0.0
-
-
-def shards(rows: Sequence[dict[str, Any]]) -> Shards | None:
-    """Sum the ledger of a manifest's shards; None if there is none."""
-    if not rows:
-        return None
-    order = {"train": 0, "val": 1, "test": 2}
-    all_rows = [
-        Shard(
-            split=row["split"],
-            shard=row["shard"],
-            n_slots=row["n_slots"],
-            n_samples=row["n_samples"],
-            n_files=len(row["files"]),
-            n_bytes=sum(file["bytes"] for file in row["files"]),
-            bytes_read=row["bytes_read"],
-            seconds=row["seconds"],
-            n_rejected=len(row["rejected"]),
-        )
-        for row in sorted(rows, key=lambda row: (order[row["split"]], row["shard"]))
-    ]
-    sums = {
-        name: sum(getattr(row, name) for row in all_rows)
-        for name in Shard.__dataclass_fields__
-        if name not in ("split", "shard")
-    }
-    total = Shard(split="all", shard=len(all_rows), **sums)
-    return Shards(tuple(all_rows[:MAX_SHARDS]), total, len(all_rows))
 
 
 def at_pixels(rows: Sequence[dict[str, Any]], found: Sequence[Member]) -> AtPixels | None:
@@ -263,6 +232,7 @@ def plate(
     *,
     n_strips: int,
     n_stamps: int,
+    most_dots: int = MAX_DOTS,
     progress: Progress,
 ) -> Plate:
     """Read and lay out one manifest.
@@ -273,6 +243,7 @@ def plate(
         verdicts: Counts of candidates by (manifest, subset, verdict).
         n_strips: Samples to show in strips at most.
         n_stamps: Samples to show in small at most.
+        most_dots: About how many dots each map has at most.
         progress: Told of each picture.
     """
     manifest_id, task = row["manifest_id"], TASKS[row["task"]]
@@ -281,7 +252,9 @@ def plate(
     ledger = lake.arrow("shards", filters=mine).to_pylist()
     draws = lake.arrow("draws", filters=mine).to_pylist()
     n_candidates = sum(n for key, (n, _) in verdicts.items() if key[0] == manifest_id)
-    site_ids = lake.arrow("manifest", columns=["site_id"], filters=mine)
+    cover = landcover.read(lake, row, found)
+    lr = outlines(lake, found, "lr", task.lr_sensor)
+    hr = outlines(lake, found, "hr", task.hr_sensor)
     pictures = strips.draw(
         lake.folder, task, found, n_strips=n_strips, n_stamps=n_stamps, progress=progress
     )
@@ -291,22 +264,25 @@ def plate(
         name=row["name"],
         task=task,
         window_s=_window_s(row["recipe"]),
-        n_tile_pairs=len(draws),
-        n_sites=sum(draw["n_sites"] for draw in draws),
-        n_drawn=sum(draw["n_drawn"] for draw in draws),
+        n_candidates=n_candidates,
         members=tuple(found),
         map=site_map.draw(
             found,
-            footprints(lake, (m.lr_scene_id for m in found)),
-            footprints(lake, (m.hr_scene_id for m in found)),
-            _not_chosen(lake, manifest_id, n_candidates, set(site_ids.column(0).to_pylist())),
+            lr.shapes,
+            hr.shapes,
+            _not_chosen(lake, manifest_id, n_candidates, {m.site_id for m in found}),
+            most_dots,
         ),
-        funnels=funnels(lake.arrow("funnel", filters=mine).to_pylist(), verdicts),
-        histograms=charts.of_manifest(
-            found, text.sensor(task.lr_sensor), text.sensor(task.hr_sensor)
+        lr_outlines=lr,
+        hr_outlines=hr,
+        funnels=funnels(lake.arrow("funnel", filters=mine).to_pylist(), verdicts, draws),
+        histograms=distributions.of_manifest(
+            found, text.sensor(task.lr_sensor), text.sensor(task.hr_sensor), cover
         ),
+        cover=cover,
         shifts=charts.shifts(found),
-        strata=charts.strata(found),
+        strata=distributions.strata(found),
+        subsets=distributions.subsets(found, cover),
         pictures=pictures,
         flags=tuple(flag for flag in strips.FLAGS if flag.words in words),
         at_pixels=at_pixels(ledger, found),

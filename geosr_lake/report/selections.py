@@ -1,10 +1,18 @@
 """Explains sites, samples and manifests: what was chosen, why, and where its pixels lie."""
 
-import json
 from collections import Counter
 
 from geosr_lake.lake import Lake
-from geosr_lake.recipe import rule_name
+from geosr_lake.report.contest import (
+    Contest,
+    described,
+    in_order,
+    over_quota,
+    reserves,
+    rivals,
+    selects,
+    told,
+)
 from geosr_lake.report.explanation import (
     CANDIDATE,
     Explanation,
@@ -15,8 +23,12 @@ from geosr_lake.report.explanation import (
     rows_of,
     two_scenes,
 )
-from geosr_lake.report.sections import days, section
-from geosr_lake.verdicts import in_words
+from geosr_lake.report.limits import SIDES, kept
+from geosr_lake.report.rows import by_key
+from geosr_lake.report.sections import section
+
+MAX_RIVALS, MAX_RESERVES, MAX_STEPS = 12, 5, 200
+"""Candidates and reserves that a sample's explanation lists, and a manifest's rules by subset."""
 
 
 def explain_site(lake: Lake, name: str) -> Explanation | None:
@@ -26,6 +38,7 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
         return None
     site = sites[0]
     candidates = rows_of(lake, "candidates", {"site_id": name}, CANDIDATE)
+    ordered = in_order(described(lake, candidates))
     manifests = len({row["manifest_id"] for row in candidates})
     middle = f"{site['lon']:.5f}, {site['lat']:.5f}"
     says = (
@@ -35,46 +48,11 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
     )
     sections = (
         section("Land cover", cover(rows_of(lake, "site_cover", {"site_id": name}))),
-        section("Candidates, the least gap first", _judged(lake, candidates)),
+        section("Candidates, in the order of choice", told(ordered, selects(lake))),
         section("In manifests", places(rows_of(lake, "manifest", {"site_id": name}))),
     )
     facts = {key: site[key] for key in ("size_m", "epsg", "x_m", "y_m", "lon", "lat")}
     return Explanation(name, "site", says, facts, sections)
-
-
-def _judged(lake: Lake, candidates: list[Row]) -> list[Row]:
-    recipes = lake.arrow("manifests", columns=["manifest_id", "recipe"]).to_pylist()
-    selects = {r["manifest_id"]: json.loads(r["recipe"]).get("select") or {} for r in recipes}
-    candidates.sort(key=lambda row: (row["manifest_id"], abs(row["gap_s"]), row["pair_id"]))
-    return [
-        {
-            "manifest": row["manifest_id"],
-            "pair": row["pair_id"],
-            "gap": days(row["gap_s"]),
-            "stratum": row["stratum"],
-            "verdict": row["verdict"],
-            "why": reason(row, selects.get(row["manifest_id"], {})),
-        }
-        for row in candidates
-    ]
-
-
-def reason(candidate: Row, select: Row) -> str:
-    """Return a candidate's verdict in words, with the numbers where a share was over its limit.
-
-    Args:
-        candidate: A row of `candidates`.
-        select: The section `select` of the manifest's recipe.
-    """
-    verdict = candidate["verdict"]
-    value = candidate.get(f"{verdict}_frac")
-    limit = next(
-        (rule.get("max_frac") for rule in select.get("rules", ()) if rule_name(rule) == verdict),
-        None,
-    )
-    if value is None or limit is None:
-        return in_words(verdict)
-    return f"{in_words(verdict)} ({value:.3g} > {limit:.3g})"
 
 
 def explain_sample(lake: Lake, name: str) -> Explanation | None:
@@ -83,20 +61,68 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
     if not rows:
         return None
     rows.sort(key=lambda row: str(row["manifest_id"]))
-    row = rows[0]
+    row, rules = rows[0], selects(lake)
+    contests = [rivals(lake, place) for place in rows]
+    behind = [(place, reserves(lake, place)) for place in rows]
     says = (
         f"The site {row['site_id']} seen by two scenes: {gap_in_words(row['gap_s'])}.",
-        *(_stands(place) for place in rows),
+        *(
+            sentence
+            for place, contest, (_, kin) in zip(rows, contests, behind, strict=True)
+            for sentence in (_stands(place), contest.says, _waits(lake, place, kin))
+        ),
         *_pixels(lake, name),
     )
+    others = told((other for contest in contests for other in contest.others), rules)
+    kin = [
+        {"manifest": place["manifest_id"]} | reserve
+        for place, found in behind
+        for reserve in found
+        if reserve["sample"] != name
+    ]
     keys = ("subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "gap_s")
     facts = {key: row[key] for key in (*keys, "epsg", "x_m", "y_m", "size_m")}
+    judged = ("overlap_frac", "lr_cloud_frac", "hr_cloud_frac")
+    facts |= {key: (contests[0].mine or {}).get(key) for key in judged}
     sections = (
         section("In manifests", places(rows)),
         section("Scenes", two_scenes(lake, row)),
+        section("Limits that it keeps", _limits(lake, contests, rules)),
+        section("What else competed for its site", others, most=MAX_RIVALS),
+        section("Reserves of its subset, stratum and split", kin, most=MAX_RESERVES),
         section("In cubes", _in_cubes(rows_of(lake, "samples", {"sample_id": name}))),
     )
     return Explanation(name, "sample", says, facts, sections)
+
+
+def _limits(lake: Lake, contests: list[Contest], rules: dict[str, Row]) -> list[Row]:
+    """Return the values of a sample beside the limits of the recipes that chose it."""
+    mine = [contest.mine for contest in contests if contest.mine is not None]
+    scenes = [row[f"{side}_scene_id"] for row in mine for side in SIDES]
+    sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], scenes)
+    return [
+        {"manifest": row["manifest_id"]} | rule
+        for row in mine
+        for rule in kept(
+            {f"{s}_gsd_m": sizes.get(row[f"{s}_scene_id"], {}).get("gsd_m") for s in SIDES} | row,
+            rules.get(row["manifest_id"], {}),
+        )
+    ]
+
+
+def _waits(lake: Lake, row: Row, kin: list[Row]) -> str:
+    """Return what stands behind a sample, or before a reserve, if its pixels fail."""
+    kind = f"{row['stratum']} of {row['split']}"
+    lost = over_quota(lake, row)
+    full = f" {lost:,} more sites of {row['stratum']} passed every rule and found the quota full."
+    if row["role"] == "sample":
+        waiting = sum(reserve["state"] == "waits" for reserve in kin)
+        return (
+            f"Should its pixels fail, a reserve that its shard was dealt takes its place: the "
+            f"first of {kind}, of which {waiting:,} wait, else one of another stratum.{full}"
+        )
+    ahead = sum(reserve["rank"] < row["rank"] for reserve in kin)
+    return f"{ahead:,} reserves of {kind} stand before it.{full}"
 
 
 def _stands(row: Row) -> str:
@@ -130,27 +156,31 @@ def _in_cubes(rows: list[Row]) -> list[Row]:
     return [{name: row[name] for name in names} for row in rows]
 
 
+def _by_step(row: Row) -> tuple[str, int]:
+    return row["subset"], row["step"]
+
+
 def explain_manifest(lake: Lake, name: str) -> Explanation | None:
     """Explain the manifest of this id; None if the lake does not hold it."""
     found = rows_of(lake, "manifests", {"manifest_id": name})
     if not found:
         return None
     head, key = found[0], {"manifest_id": name}
-    funnel = rows_of(lake, "funnel", key, ("step", "rule", "n_in", "n_dropped", "n_out"))
+    funnel = rows_of(lake, "funnel", key, ("subset", "step", "rule", "n_in", "n_dropped", "n_out"))
     groups = Counter(
-        (row["role"], row["split"], row["stratum"])
-        for row in rows_of(lake, "manifest", key, ("role", "split", "stratum"))
+        (row["subset"], row["role"], row["split"], row["stratum"])
+        for row in rows_of(lake, "manifest", key, ("subset", "role", "split", "stratum"))
     )
     shards = Counter(row["split"] for row in rows_of(lake, "shards", key, ("split",)))
     chosen = f"{head['sample_count']:,} samples and {head['reserve_count']:,} reserves"
     says = (f"What the recipe {head['name']} chose for {head['task']}: {chosen}.",)
     rows = [
-        {"role": role, "split": split, "stratum": stratum, "rows": n}
-        for (role, split, stratum), n in sorted(groups.items())
+        {"subset": subset, "role": role, "split": split, "stratum": stratum, "rows": n}
+        for (subset, role, split, stratum), n in sorted(groups.items())
     ]
     written = [{"split": split, "shards": n} for split, n in sorted(shards.items())]
     sections = (
-        section("Funnel of candidates", sorted(funnel, key=lambda row: int(row["step"]))),
+        section("Funnel of candidates", sorted(funnel, key=_by_step), most=MAX_STEPS),
         section("Rows", rows),
         section("Shards written", written),
     )

@@ -14,7 +14,7 @@ from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger
 from geosr_lake.report.explain import explain
 from geosr_lake.report.inspect import NOUNS, inspect
-from geosr_lake.report.selections import reason
+from geosr_lake.report.limits import reason
 
 pytestmark = pytest.mark.spark
 
@@ -72,7 +72,7 @@ def test_a_site_and_why_each_of_its_candidates_was_dropped(built: Any) -> None:
     assert {row["share"] for row in parts["Land cover"]} <= {"100.0%"} | {
         f"{i / 10}%" for i in range(1000)
     }
-    told = {row["pair"]: row for row in parts["Candidates, the least gap first"]}
+    told = {row["pair"]: row for row in parts["Candidates, in the order of choice"]}
     mine = [c for c in rows(built, "candidates") if c["site_id"] == cloudy["site_id"]]
     assert told.keys() == {c["pair_id"] for c in mine}
     assert told[cloudy["pair_id"]]["why"].endswith("the rule cloud allows (0.6 > 0.2)")
@@ -185,7 +185,7 @@ def test_a_reason_has_numbers_where_a_share_decided() -> None:
     candidate = {"verdict": "lr_cloud", "lr_cloud_frac": 0.35}
     assert reason(candidate, select).endswith("(0.35 > 0.2)")
     assert "(" not in reason({"verdict": "not_best"}, select)
-    assert reason(candidate, {}) == reason({"verdict": "lr_cloud"}, {})
+    assert reason(candidate, {}) == reason({"verdict": "lr_cloud"}, {}) + " (0.35)"
 
 
 def test_inspect_counts_what_is_there(built: Any) -> None:

@@ -218,6 +218,31 @@ def write_world(root: Path, world: World) -> Lake:
     return Lake.open(root)
 
 
+@pytest.fixture(scope="session")
+def write_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[World], Any]], Any]:
+    """Makes a lake of the rows that a function adds, and returns what the function does."""
+
+    def write(fill: Callable[[World], Any]) -> tuple[Lake, Any]:
+        root = tmp_path_factory.mktemp("rows") / "lake"
+        (root / "tables").mkdir(parents=True)
+        world = World()
+        told = fill(world)
+        return write_world(root, world), told
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def add_rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Adds the rows of a manifest of Sentinel-2 and NAIP, without cubes, and returns its id."""
+
+    def add(world: World, *, n: int) -> str:
+        root = tmp_path_factory.mktemp("none")
+        return add_task(world, root, TASKS["s2_naip"], n=n, cubes=False, word="sr")
+
+    return add
+
+
 MakeWorld = Callable[..., tuple[Lake, World]]
 
 

@@ -1,12 +1,14 @@
 import itertools
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geosr_lake.report import charts
+from geosr_lake.report import charts, text
 from geosr_lake.report.charts import HEIGHT, WIDTH, Histogram
 from geosr_lake.report.members import Measured, Member, Scene
 
@@ -62,16 +64,59 @@ def test_every_member_is_in_one_bar_or_unknown(rows: list[tuple[str, float | Non
     members = [member(split, lr_cloud_frac=value) for split, value in rows]
     found = charts.histogram(members, "x", "d", lambda m: m.lr_cloud_frac)
     known = sum(value is not None for _, value in rows)
-    if known == 0:
-        assert found is None
-        return
     assert found is not None
-    assert counts(found) == known
+    assert counts(found) == len(rows)
     assert found.unknown == len(rows) - known
     for bar in found.bars:
         assert 0 <= bar.x < bar.x + bar.width <= WIDTH
         assert -1e-6 <= bar.y < bar.y + bar.height <= HEIGHT + 1e-6
-    assert sum(int(bar.title.rsplit(" ", 2)[1]) for bar in found.bars) == known
+    numbers = [(int(bar.title.rsplit(" ", 2)[1]), bar.known) for bar in found.bars]
+    assert sum(n for n, told in numbers if told) == known
+    assert sum(n for n, told in numbers if not told) == found.unknown
+    said = f"unknown for all {len(rows)} " if not known else f": {known} samples, from "
+    assert said in found.words
+    if known and known < len(rows):
+        verb = "is" if len(rows) - known == 1 else "are"
+        assert f"; {len(rows) - known} more {verb} unknown." in found.words
+
+
+@given(st.lists(st.floats(-400, 400), min_size=1, max_size=60))
+def test_bars_count_as_numpy_does_and_the_words_say_its_median(values: list[float]) -> None:
+    members = [member(lat=value) for value in values]
+    found = charts.histogram(members, "x", "d", lambda m: m.lat)
+    assert found is not None
+    cuts = np.array(charts.edges(values, 14))
+    step = cuts[1] - cuts[0]
+    # Values on an edge but for rounding belong to the class above it.
+    at = np.array(values) + 1e-9 * step
+    expected, _ = np.histogram(at, bins=[*cuts[:-1], cuts[-1] + step])
+    width = WIDTH / len(expected)
+    drawn = np.zeros(len(expected), int)
+    for bar in found.bars:
+        drawn[int(bar.x // width)] += int(bar.title.rsplit(" ", 2)[1])
+    assert drawn.tolist() == expected.tolist()
+    digits = max(0, -math.floor(math.log10(step) + 1e-9)) + 1
+    middle = text.number(float(np.median(values)), digits)
+    if float(f"{np.median(values):.{digits}f}") == 0:
+        middle = middle.removeprefix(text.MINUS)
+    assert f"median {middle} d." in found.words
+
+
+def test_what_nobody_knows_is_one_bar_and_no_member_no_chart() -> None:
+    found = charts.histogram([member(), member("val")], "Cloud", "%", lambda m: m.lr_cloud_frac)
+    assert found is not None
+    assert [(bar.split, bar.known) for bar in found.bars] == [("train", False), ("val", False)]
+    assert found.words == "Cloud: unknown for all 2 samples."
+    assert charts.histogram([], "Cloud", "%", lambda m: m.lr_cloud_frac) is None
+
+
+def test_a_limit_stands_where_its_number_does() -> None:
+    found = charts.histogram(
+        [member(lat=10.0), member(lat=80.0)], "x", "%", lambda m: m.lat, span=(0.0, 100.0),
+        limit=(25.0, "urban from 25"),
+    )  # fmt: skip
+    assert found is not None
+    assert found.limit == charts.Tick(WIDTH / 4, "urban from 25")
 
 
 def test_stacks_stand_on_each_other_in_the_order_of_splits() -> None:
@@ -99,28 +144,11 @@ def test_months_count_by_month() -> None:
     members = [member(hr=at(1)), member("val", hr=at(12)), member(hr=at(12)), member()]
     found = charts.months(members, "Month", lambda m: m.hr.t_start if m.hr else None)
     assert found is not None
-    assert counts(found) == 3
+    assert counts(found) == 4
     assert found.unknown == 1
-    assert "1 in January, 2 in December" in found.words
-    assert len(found.ticks) == 12
-    assert charts.months([member()], "Month", lambda _: None) is None
-
-
-def test_histograms_of_a_manifest_leave_out_what_nobody_knows() -> None:
-    names = [h.name for h in charts.of_manifest([member(gap_s=86_400.0)], "MODIS", "Landsat")]
-    assert names == ["Gap, Landsat minus MODIS"]
-
-
-def test_pixels_are_counted_for_reserves_in_cubes_as_well() -> None:
-    members = [
-        member(measured=measured()),
-        member(role="reserve", measured=measured()),
-        member(role="reserve"),
-    ]
-    by_name = {h.name: h for h in charts.of_manifest(members, "MODIS", "Landsat")}
-    assert counts(by_name["Gap, Landsat minus MODIS"]) == 1
-    assert counts(by_name["Clear pixels of MODIS"]) == 2
-    assert by_name["Clear pixels of MODIS"].unknown == 0
+    assert found.words == "Month: 3 samples, 1 in January, 2 in December; 1 more is unknown."
+    assert [tick.label for tick in found.ticks] == [*charts.MONTHS, "unknown"]
+    assert charts.months([], "Month", lambda _: None) is None
 
 
 def test_shifts_stand_where_they_point() -> None:
@@ -147,15 +175,3 @@ def test_rings_reach_as_far_as_the_largest_shift(shift: float, reach: float) -> 
 
 def test_no_shift_no_scatter() -> None:
     assert charts.shifts([member(), member(measured=measured(shift_px=None))]) is None
-
-
-def test_strata_add_up() -> None:
-    members = [
-        member("train"), member("val", stratum="non_urban"), member("test"),
-        member("train", role="reserve", measured=measured()), member("train", measured=measured()),
-    ]  # fmt: skip
-    rows = {row.stratum: row for row in charts.strata(members)}
-    assert rows["urban"].by_split == (2, 0, 1)
-    assert rows["non_urban"].by_split == (0, 1, 0)
-    assert rows["all"].by_split == (2, 1, 1)
-    assert (rows["all"].total, rows["all"].reserves, rows["all"].materialized) == (4, 1, 2)

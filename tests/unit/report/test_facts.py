@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from geosr_lake.lake import Lake
-from geosr_lake.report import facts, plates
+from geosr_lake.report import facts, plates, shard_rows
 from geosr_lake.report.members import MAX_SHAPES, footprints, members
 from geosr_lake.report.rows import by_key, query
 
@@ -174,15 +174,15 @@ def test_shards_are_summed_and_cut() -> None:
         {"split": "test", "shard": i, "n_slots": 4, "n_samples": 3, "bytes_read": 10,
          "seconds": 0.5, "files": [{"bytes": 7}, {"bytes": 1}],
          "rejected": [{"reason": "lr_not_clear"}]}
-        for i in range(plates.MAX_SHARDS + 5)
+        for i in range(shard_rows.MAX_SHARDS + 5)
     ]  # fmt: skip
     rows.append({**rows[0], "split": "train", "rejected": []})
-    found = plates.shards(rows)
+    found = shard_rows.shards(rows)
     assert found is not None
-    assert (found.n, len(found.rows)) == (len(rows), plates.MAX_SHARDS)
+    assert (found.n, len(found.rows)) == (len(rows), shard_rows.MAX_SHARDS)
     assert found.rows[0].split == "train"
     assert (found.total.n_samples, found.total.n_bytes) == (3 * len(rows), 8 * len(rows))
-    assert plates.shards([]) is None
+    assert shard_rows.shards([]) is None
 
 
 def test_what_is_tried_is_dropped_or_in_the_cubes(full: tuple[Lake, Any]) -> None:

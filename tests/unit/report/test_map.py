@@ -1,11 +1,14 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from shapely import to_wkb
 from shapely.geometry import MultiPolygon, Point, box
 
+from geosr_lake.report import dots
 from geosr_lake.report import map as site_map
+from geosr_lake.report.dots import MAX_DOTS
 from geosr_lake.report.map import MAX_SINGLE, Map
 from geosr_lake.report.members import Member
 
@@ -30,6 +33,14 @@ def drawn(*members: Member, **more: object) -> Map:
 
 def points(path: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path)]
+
+
+def dotted(path: str) -> list[tuple[float, float]]:
+    """Where the dots of a path stand, each told from the one before."""
+    steps = re.findall(r"m(-?\d+) (-?\d+)h0", path)
+    assert "".join(f"m{x} {y}h0" for x, y in steps) == path
+    at: list[tuple[float, float]] = np.cumsum(np.array(steps, int).reshape(-1, 2), 0).tolist()
+    return at
 
 
 def test_a_manifest_without_members_has_no_map() -> None:
@@ -75,8 +86,9 @@ def test_many_sites_become_one_path_a_kind() -> None:
     ]
     found = drawn(*members)
     assert found.marks == ()
-    assert [(c.split, c.stratum) for c in found.clouds] == [("test", "urban"), ("train", "urban")]
-    assert all(0 < len(points(c.path)) <= found.width for c in found.clouds)
+    assert [(c.split, c.stratum) for c in found.clouds] == [("train", "urban"), ("test", "urban")]
+    assert [(c.split, c.stratum) for c in found.by_stratum] == [("", "urban")]
+    assert all(0 < len(dotted(c.path)) <= found.width for c in found.clouds)
 
 
 def test_footprints_are_cut_to_the_frame() -> None:
@@ -119,7 +131,7 @@ def test_candidates_that_were_not_chosen_are_points() -> None:
         member(-105.0, 39.0), member(-104.9, 39.05, 1), drawn=[(-104.95, 39.02), (100.0, 0.0)]
     )
     assert found.n_drawn == 2
-    assert len(points(found.drawn)) == 1  # the other lies outside
+    assert len(dotted(found.drawn)) == 1  # the other lies outside
 
 
 def test_frame_and_graticule_agree() -> None:
@@ -143,3 +155,60 @@ def test_the_scale_bar_fits() -> None:
 def test_the_map_has_words() -> None:
     words = drawn(member(-105.0, 39.0), member(-104.9, 39.0, 1, split="val")).words
     assert "2 sites: 1 train, 1 val" in words
+    assert "2 sites: 2 urban" in drawn(member(-105.0, 39.0), member(-104.9, 39.0, 1)).stratum_words
+
+
+def many(n: int) -> list[Member]:
+    rng = np.random.default_rng(3)
+    square = to_wkb(box(0, 0, EDGE_DEG, EDGE_DEG))
+    return [
+        member(
+            float(rng.uniform(-124, -68)), float(rng.uniform(25, 48)), i, footprint_wkb=square,
+            split=("train", "train", "val", "test")[i % 4],
+            stratum=("urban", "non_urban")[i % 3 > 0],
+            role="reserve" if i % 9 == 8 else "sample",
+        )
+        for i in range(n)
+    ]  # fmt: skip
+
+
+def test_forty_thousand_sites_are_merged_and_none_is_forgotten() -> None:
+    members = many(40_000)
+    found = drawn(*members)
+    assert found.merged is not None
+    for clouds in (found.clouds, found.by_stratum):
+        assert sum(cloud.n for cloud in clouds) == len(members)
+        assert sum(cloud.n_dots for cloud in clouds) <= MAX_DOTS
+        assert all(len(dotted(cloud.path)) == cloud.n_dots for cloud in clouds)
+        assert sum(len(cloud.path) for cloud in clouds) < 8 * MAX_DOTS
+    assert found.merged[0] == sum(cloud.n_dots for cloud in found.clouds)
+    assert found.clouds[-1].split == "test"  # what is rare stands on top
+
+
+@pytest.mark.parametrize("most", [60, 300, 100_000])
+def test_every_site_lies_in_the_cell_of_a_dot_of_its_kind(most: int) -> None:
+    members = many(900)
+    xy = np.random.default_rng(4).uniform(0, 640, (900, 2))
+    clouds, cell = dots.clouds(members, xy, by_split=True, most=most)
+    by_kind = {(c.split, c.stratum, c.role): np.array(dotted(c.path)) for c in clouds}
+    for m, at in zip(members, xy, strict=True):
+        near = np.abs(by_kind[m.split, m.stratum, m.role] - at).max(axis=1).min()
+        assert near <= cell / 2
+    assert sum(c.n_dots for c in clouds) <= max(most, len(clouds))
+    assert (cell == 1) == (most == 100_000)
+
+
+def test_sites_that_share_no_dot_are_not_merged() -> None:
+    members = [member(-105 + i * 0.01, 39.0 + (i % 7) * 0.5, i) for i in range(MAX_SINGLE + 1)]
+    found = drawn(*members)
+    dots = sum(cloud.n_dots for cloud in found.clouds)
+    assert (found.merged is None) == (dots == len(members))
+
+
+def test_strata_have_colours_of_their_own_up_to_the_last() -> None:
+    names = ("urban", "non_urban", "a", "b", "c", "d", "e")
+    members = [member(-105.0, 39.0, i, stratum=name) for i, name in enumerate(names)]
+    found = {kin.stratum: kin.colour for kin in drawn(*members).strata}
+    assert found == {"urban": 0, "non_urban": 1, "a": 2, "b": 3, "c": 4, "d": 5, "e": 5}
+    alone = drawn(member(-105.0, 39.0, stratum="non_urban", role="reserve")).strata
+    assert [(k.colour, k.n_samples, k.n_reserves) for k in alone] == [(1, 0, 1)]

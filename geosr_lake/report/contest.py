@@ -1,0 +1,227 @@
+"""What competed for a place: the candidates of a site in the order of choice, and reserves."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from geosr_lake.ids import sample_id
+from geosr_lake.lake import Lake
+from geosr_lake.report.explanation import CANDIDATE, Row, rows_of, share
+from geosr_lake.report.limits import reason
+from geosr_lake.report.rows import by_key
+from geosr_lake.report.sections import days
+from geosr_lake.verdicts import KEPT, RESERVE, RULE_NAMES
+
+BEST = (KEPT, RESERVE, *RULE_NAMES[RULE_NAMES.index("not_best") + 1 :])
+"""Verdicts of a site's best candidate: what drops it after that has nothing to do with its pair."""
+_ORDER = {name: i for i, name in enumerate((KEPT, RESERVE, *reversed(RULE_NAMES)))}
+"""The verdicts from kept to the rule that is asked first."""
+
+
+def selects(lake: Lake) -> dict[str, Row]:
+    """Return the section `select` of every manifest's recipe."""
+    recipes = lake.arrow("manifests", columns=["manifest_id", "recipe"]).to_pylist()
+    return {row["manifest_id"]: json.loads(row["recipe"]).get("select") or {} for row in recipes}
+
+
+def described(lake: Lake, candidates: list[Row], *, ordered: bool = True) -> list[Row]:
+    """Return candidates with what their table lacks: overlap, and pixel sizes that dropped them.
+
+    Args:
+        lake: Where pairs and scenes lie.
+        candidates: Rows of `candidates`.
+        ordered: Whether they will be put in order, so that all need their overlap; else only those
+            get it that it dropped.
+    """
+    overlaps = _overlaps(lake, [c for c in candidates if ordered or c["verdict"] == "overlap"])
+    sized = [
+        c[f"{side}_scene_id"]
+        for c in candidates
+        for side in ("lr", "hr")
+        if c["verdict"] == f"{side}_gsd"
+    ]
+    sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], sized)
+    out = []
+    for row in candidates:
+        more = {"overlap_frac": overlaps.get(row["pair_id"])}
+        side = row["verdict"].removesuffix("_gsd")
+        if (scene := sizes.get(row.get(f"{side}_scene_id", ""))) is not None:
+            more[f"{side}_gsd_m"] = scene["gsd_m"]
+        out.append(more | row)
+    return out
+
+
+def _overlaps(lake: Lake, candidates: list[Row]) -> dict[str, float]:
+    """Return the overlap of the candidates' pairs; their tiles tell which files hold them."""
+    if not candidates:
+        return {}
+    wanted = {
+        key: sorted({c[key] for c in candidates}) for key in ("lr_tile", "hr_tile", "pair_id")
+    }
+    found = lake.arrow(
+        "pairs",
+        columns=["pair_id", "overlap_frac"],
+        filters=[(key, "in", values) for key, values in wanted.items()],
+    )
+    return {row["pair_id"]: row["overlap_frac"] for row in found.to_pylist()}
+
+
+def preference(row: Row) -> tuple[float, float, float, str]:
+    """Return what candidates of one site are ordered by: the least is chosen.
+
+    The least |gap|, then the greatest overlap, then the least cloud of both sides together, where
+    unknown counts as 1, then the sample's id.
+    """
+    clouds = [row[f"{side}_cloud_frac"] for side in ("lr", "hr")]
+    cloud = sum(1.0 if share is None else share for share in clouds)
+    name = sample_id(row["subset"], row["site_id"], row["lr_scene_id"], row["hr_scene_id"])
+    return abs(row["gap_s"]), -(row["overlap_frac"] or 0.0), cloud, name
+
+
+def in_order(candidates: list[Row]) -> list[Row]:
+    """Return described candidates by manifest, subset and site, and there in the order of choice.
+
+    Each has its place in that order as `order`, from 1.
+    """
+    ordered = sorted(candidates, key=lambda c: (*_contest(c), preference(c)))
+    out: list[Row] = []
+    for row in ordered:
+        same = bool(out) and _contest(out[-1]) == _contest(row)
+        out.append(row | {"order": out[-1]["order"] + 1 if same else 1})
+    return out
+
+
+def _contest(row: Row) -> tuple[str, str, str]:
+    """Return the place that candidates compete for: a site has one in a manifest's subset."""
+    return row["manifest_id"], row["subset"], row["site_id"]
+
+
+def told(candidates: Iterable[Row], rules: dict[str, Row]) -> list[Row]:
+    """Return candidates of `in_order` as explanations show them.
+
+    Args:
+        candidates: The candidates.
+        rules: The sections `select` by manifest.
+    """
+    return [
+        {
+            "order": row["order"],
+            "pair": row["pair_id"],
+            "verdict": row["verdict"],
+            "gap": days(row["gap_s"]),
+            "overlap": share(row["overlap_frac"]),
+            "lr_cloud": share(row["lr_cloud_frac"]),
+            "hr_cloud": share(row["hr_cloud_frac"]),
+            "stratum": row["stratum"],
+            "why": reason(row, rules.get(row["manifest_id"], {})),
+            "subset": row["subset"],
+            "manifest": row["manifest_id"],
+        }
+        for row in candidates
+    ]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """How a sample stands among the candidates of its site.
+
+    Attributes:
+        says: That in a sentence.
+        mine: The sample's own candidate; None where the table has no row of it.
+        others: The other candidates, in the order of choice.
+    """
+
+    says: str
+    mine: Row | None
+    others: list[Row]
+
+
+def rivals(lake: Lake, row: Row) -> Contest:
+    """Return how the sample of a row of `manifest` stands among the candidates of its site."""
+    names = ("manifest_id", "subset", "site_id")
+    found = rows_of(lake, "candidates", {name: row[name] for name in names}, CANDIDATE)
+    ordered = in_order(described(lake, found))
+    mine = next((c for c in ordered if c["pair_id"] == row["pair_id"]), None)
+    others = [c for c in ordered if c is not mine]
+    passed = sum(c["verdict"] in (*BEST, "not_best") for c in others)
+    if mine is None:
+        says = "The table candidates has no row of it: what competed is not known."
+    elif not others:
+        says = "No other pair shows its site whole: nothing competed with it there."
+    else:
+        says = (
+            f"Of the {len(ordered):,} candidates of its site {len(others) - passed:,} were dropped "
+            f"by a rule; of the {passed + 1:,} that passed all it is the best: the least |gap|, "
+            "then the greatest overlap, then the least cloud, then the least id."
+        )
+    return Contest(says, mine, others)
+
+
+def over_quota(lake: Lake, row: Row) -> int:
+    """Count the sites that passed every rule, and found the quota of a row's stratum full."""
+    equal = {name: row[name] for name in ("manifest_id", "subset", "stratum")}
+    sites = rows_of(lake, "candidates", equal | {"verdict": "over_quota"}, ("site_id",))
+    return len({site["site_id"] for site in sites})
+
+
+def reserves(lake: Lake, row: Row) -> list[Row]:
+    """Return the reserves of a row's subset, stratum and split, in the order of use."""
+    names = ("manifest_id", "subset", "stratum", "split")
+    equal = {name: row[name] for name in names} | {"role": RESERVE}
+    found = rows_of(lake, "manifest", equal, ("rank", "sample_id", "site_id", "pair_id", "gap_s"))
+    states = _states(lake, row["manifest_id"])
+    found.sort(key=lambda r: (r["rank"], r["sample_id"]))
+    return [
+        {
+            "rank": r["rank"],
+            "sample": r["sample_id"],
+            "site": r["site_id"],
+            "pair": r["pair_id"],
+            "gap": days(r["gap_s"]),
+            "state": states.get(r["sample_id"], "waits"),
+        }
+        for r in found
+    ]
+
+
+def _states(lake: Lake, manifest_id: str) -> dict[str, str]:
+    """Return what became of the reserves that were tried, by sample."""
+    key = {"manifest_id": manifest_id}
+    shards = rows_of(lake, "shards", key, ("rejected",))
+    failed = {r["sample_id"]: f"failed: {r['reason']}" for s in shards for r in s["rejected"]}
+    made = rows_of(lake, "samples", key, ("sample_id", "replaces"))
+    placed = {m["sample_id"]: f"in the place of {m['replaces']}" for m in made if m["replaces"]}
+    return failed | placed
+
+
+def served(lake: Lake, candidates: list[Row], most: int) -> list[Row]:
+    """Return the sites that a pair serves, then those that it lost, with the pair that won each.
+
+    Args:
+        lake: Where they lie.
+        candidates: The candidates of one pair.
+        most: The winners of so many sites are looked up; the rows after that say None.
+    """
+    rules = selects(lake)
+    unknown = len(_ORDER)
+    ordered = sorted(candidates, key=lambda c: (_ORDER.get(c["verdict"], unknown), *_contest(c)))
+    sites = sorted({row["site_id"] for row in ordered[:most]})
+    filters = [("site_id", "in", sites), ("verdict", "in", list(BEST))]
+    best = lake.arrow("candidates", columns=list(CANDIDATE), filters=filters) if sites else None
+    winners = {_contest(row): row for row in (best.to_pylist() if best is not None else [])}
+    out = []
+    for row in described(lake, ordered[:most]) + ordered[most:]:
+        winner = winners.get(_contest(row))
+        other = winner is not None and winner["pair_id"] != row["pair_id"]
+        out.append(
+            {
+                "site": row["site_id"],
+                "verdict": row["verdict"],
+                "won_by": winner["pair_id"] if winner and other else None,
+                "its_gap": days(winner["gap_s"]) if winner and other else None,
+                "why": reason(row, rules.get(row["manifest_id"], {})),
+                "subset": row["subset"],
+                "manifest": row["manifest_id"],
+            }
+        )
+    return out
