@@ -1,9 +1,9 @@
 """A manifest of full size from archives of growing length: quotas fixed, seconds by step.
 
-Sentinel-2 and NAIP over the conterminous US are generated (`join/sky.py`), paired within a window,
-and 20,000 samples with 2,000 reserves are chosen, half of them urban: as many as all subsets of the
-task have together. The land cover is generated too: towns on one in twenty pixels of a kilometre.
-Each build is a process of its own.
+Sentinel-2 and NAIP over the conterminous US are generated (`join/sky.py`) and paired within a
+window. All subsets of the shipped recipe `s2_naip` are chosen, 22,000 samples with 2,200 reserves:
+from the grid, from Vermont alone, and from chips, which are generated as the land cover is (towns
+on one in twenty pixels of a kilometre). Each build is a process of its own.
 
     python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--keep FOLDER]
 """
@@ -20,11 +20,17 @@ from typing import Any
 
 import numpy as np
 import psutil
+import yaml
 from join.measure import machine, tree_rss
 from join.write import write
 
-QUOTA = 10_000
 URBAN = 1
+CHIPS = {
+    "chesapeakersc": (30_000, 512.0, (-77.5, 37.9, -75.1, 39.7)),
+    "chm_naip": (20_000, 256.0, (-120.0, 30.0, -75.0, 47.0)),
+    "treefinder": (20_000, 134.4, (-120.0, 30.0, -75.0, 47.0)),
+}
+"""Number of chips, edge in metres, and where they lie."""
 
 
 def land_cover(path: Path) -> Path:
@@ -45,43 +51,50 @@ def land_cover(path: Path) -> Path:
     return path
 
 
+def chips(folder: Path) -> dict[str, Path]:
+    """Write the chips of each product, squares at random."""
+    import geopandas
+    import shapely
+
+    files = {}
+    for number, (name, (count, size_m, (west, south, east, north))) in enumerate(CHIPS.items()):
+        rng = np.random.default_rng(number)
+        lon, lat = rng.uniform(west, east, count), rng.uniform(south, north, count)
+        tall = size_m / 111_000 / 2
+        wide = tall / np.cos(np.radians(lat))
+        shapes = shapely.box(lon - wide, lat - tall, lon + wide, lat + tall)
+        files[name] = folder / f"{name}.parquet"
+        geopandas.GeoDataFrame(geometry=shapes, crs=4326).to_parquet(files[name])
+    return files
+
+
 def recipe(days: int) -> Any:
-    from geosr_lake.recipe import Recipe
+    from geosr_lake.recipe import parse_recipe, recipe_text
 
-    return Recipe.model_validate(
-        {
-            "name": "bench",
-            "task": "s2_naip",
-            "pairs": {
-                "lr": {"sensor": "sentinel2"},
-                "hr": {"sensor": "naip"},
-                "window": f"{days} d",
-            },
-            "select": {
-                "sites_per_tile_pair": 4,
-                "margin_m": 60,
-                "rules": [
-                    {"rule": "gsd", "side": "hr", "max_m": 0.6, "unknown": "drop"},
-                    {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
-                ],
-                "urban": {"layer": "made", "classes": [URBAN], "min_frac": 0.25},
-                "quotas": {"urban": QUOTA, "non_urban": QUOTA},
-                "block_deg": 0.25,
-                "buffer_m": 1_000,
-            },
-        }
-    )
+    text, _ = recipe_text("s2_naip")
+    told = yaml.safe_load(text)
+    told["pairs"] = {
+        "lr": {"sensor": "sentinel2"},
+        "hr": {"sensor": "naip"},
+        "window": f"{days} d",
+    }
+    told["select"]["urban"] = {"layer": "made", "classes": [URBAN], "min_frac": 0.25}
+    return parse_recipe(yaml.safe_dump(told))
 
 
-def child(lake: str, cover: str, days: int) -> dict[str, Any]:
+def child(lake: str, cover: str, files: dict[str, str], days: int) -> dict[str, Any]:
     """Build the manifest in this process."""
     from join.peers import Laps
 
     from geosr_lake.lake import Lake
-    from geosr_lake.manifest import build
+    from geosr_lake.manifest import Files, build
 
     laps, begun = Laps(), time.perf_counter()
-    summary = build(Lake.open(lake), recipe(days), Path(cover), progress=laps)
+    given = Files({name: Path(path) for name, path in files.items()})
+    summary = build(Lake.open(lake), recipe(days), Path(cover), files=given, progress=laps)
+    for cell in summary.quotas:
+        if cell.reason:
+            print(f"{cell.subset}: {cell.samples} of {cell.asked}: {cell.reason}", file=sys.stderr)
     laps.start("End")
     return {
         "seconds": time.perf_counter() - begun,
@@ -114,9 +127,9 @@ def lake_of(folder: Path, years: int, days: int) -> Path:
     return lake
 
 
-def measured(lake: Path, cover: Path, days: int) -> dict[str, Any]:
+def measured(lake: Path, cover: Path, files: dict[str, Path], days: int) -> dict[str, Any]:
     """Build in a new process, and return what it says with its peak memory."""
-    asked = json.dumps([str(lake), str(cover), days])
+    asked = json.dumps([str(lake), str(cover), {n: str(path) for n, path in files.items()}, days])
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with tempfile.TemporaryFile("w+") as out:
         started = subprocess.Popen(
@@ -146,7 +159,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = args.keep or Path(made)
         cover = land_cover(Path(made) / "land_cover.tif")
-        found = [measured(lake_of(folder, n, args.days), cover, args.days) for n in args.years]
+        files = chips(Path(made))
+        found = [
+            measured(lake_of(folder, n, args.days), cover, files, args.days) for n in args.years
+        ]
     names = ["years", *(key for key in found[0] if key not in ("steps", "manifest"))]
     print(f"\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for years, row in zip(args.years, found, strict=True):
