@@ -62,7 +62,9 @@ def test_no_jvm_and_no_pyspark(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.ndjson", [naip(state="co"), naip(state="ne"), landsat()])
     text = (
         "import sys; from geosr_lake.lake import Lake; from geosr_lake.scenes.ingest import ingest;"
-        f"ingest(Lake.create({str(tmp_path / 'lake')!r}), [{str(path)!r}]);"
+        "from geosr_lake.scenes.withdraw import withdraw;"
+        f"lake = Lake.create({str(tmp_path / 'lake')!r}); ingest(lake, [{str(path)!r}]);"
+        f"withdraw(lake, [{naip(state='co')['id']!r}]);"
         "sys.exit('pyspark' in sys.modules or 'py4j' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", text], check=True)
