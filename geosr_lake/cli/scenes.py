@@ -112,7 +112,10 @@ def ingest(
     ] = None,
     bbox: Annotated[
         str | None,
-        typer.Option(help="Only items that meet this box.", metavar="W,S,E,N"),
+        typer.Option(
+            help="Only items that meet this box; of files W > E is over the antimeridian.",
+            metavar="W,S,E,N",
+        ),
     ] = None,
     max_items: Annotated[
         int | None,

@@ -165,6 +165,21 @@ def test_real_items(spark: SparkSession, tmp_path: Path, real_data: Path) -> Non
     assert contents(one) == contents(other)
 
 
+def test_a_box_over_the_antimeridian(lake: Lake, tmp_path: Path) -> None:
+    east, west, far = (
+        sentinel2(tile=tile, geometry=box(x, 10, x + 1, 11))
+        for tile, x in (("60PZS", 178.5), ("01PAM", -179.9), ("31PEN", 3.0))
+    )
+    both = crossing(sentinel2(tile="60PZT"))
+    file = write_lines(tmp_path / "a.ndjson", [east, west, far, both])
+    other = Lake.create(tmp_path / "other")
+    selection = Selection(bbox=(178, 0, -178, 20))
+    done = ingest(lake, [file], selection=selection, engine="spark")
+    assert (done.kept, done.left_out) == (3, 1)
+    assert said(done) == said(ingest(other, [file], selection=selection, engine="here"))
+    assert contents(lake) == contents(other)
+
+
 @pytest.mark.parametrize("count", [1, 400])
 def test_with_processes(lake: Lake, tmp_path: Path, count: int, monkeypatch: Any) -> None:
     """Parts of files in processes of their own, each with a data file that is written anew."""

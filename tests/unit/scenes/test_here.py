@@ -160,6 +160,10 @@ def test_outside_is_told_of_rows() -> None:
     west = Selection(bbox=(-180, -90, 0, 90)).outside_of(rows)
     assert west is not None
     assert west.tolist() == [False, True]
+    far = table(*(sentinel2(geometry=box(w, 0, w + 1, 1)) for w in (-179.5, 0, 179)))
+    over = Selection(bbox=(178, -5, -178, 5)).outside_of(far)
+    assert over is not None
+    assert over.tolist() == [False, True, False]
     day = Selection(days=(date(2024, 8, 3), date(2024, 8, 3))).outside_of(rows)
     assert day is not None
     assert day.tolist() == [True, False]
