@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: services help demo demo-train test test-all bench lint format lock docs clean python java
+.PHONY: services help demo demo-train test test-all bench bench-large lint format lock docs clean python java
 
 help: ## List what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,17 @@ test-all: java $(VENV)/dev.stamp ## Run all tests
 bench: java $(VENV)/dev.stamp ## Run the benchmarks
 	set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; done
+
+JOIN = $(BIN)/python benchmarks/bench_join.py --pair
+OURS = --only geosr_lake "geosr_lake --spark"
+
+bench-large: java $(VENV)/dev.stamp ## Run the join over ten and fifty years, a crowded tile, and cells: an hour
+	$(JOIN) modis-landsat --years 10 --cut 330
+	$(JOIN) sentinel2-naip --years 10 --cut 150
+	$(JOIN) modis-landsat --years 50 --only geosr_lake
+	$(JOIN) modis-landsat --skew 50 --skew-side lr $(OURS)
+	$(JOIN) modis-landsat --skew 50 --skew-side hr $(OURS)
+	$(JOIN) modis-landsat --cells modis landsat $(OURS)
 
 services: ## Install what the tests of live archives need: PostgreSQL with PostGIS
 	@sh requirements/services.sh

@@ -7,7 +7,8 @@ Parquet. A process that takes longer than `--cut` or more memory than
 `--memory-gb` is stopped, and counts as the cut.
 
     python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
-        [--only geosr_lake] [--cut 600] [--hours 6] [--cells landsat] [--skew 50] [--keep FOLDER]
+        [--only geosr_lake] [--cut 600] [--hours 6] [--cells landsat] [--keep FOLDER]
+        [--skew 50] [--skew-side lr]
 """
 
 import argparse
@@ -28,6 +29,7 @@ import psutil
 from join.inputs import checksums, write_sides
 from join.measure import machine, tree_rss
 from join.peers import OF_OURS, WAYS, Task, run
+from join.tested import BY_BOXES, box_pairs
 from join.write import write
 
 from geosr_lake.lake import ledger
@@ -71,12 +73,13 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
 def lake_of(args: argparse.Namespace, pair: str, years: int, folder: Path) -> Path:
     """Return the lake that is asked for, generated if it is not there."""
     marks = [pair, str(years), *(f"cells-{name}" for name in args.cells)]
-    marks += [f"skew-{args.skew}"] if args.skew > 1 else []
+    marks += [f"skew-{args.skew}-{args.skew_side}"] if args.skew > 1 else []
     lake = folder / "-".join(marks)
     if not lake.exists():
         begun = time.monotonic()
         lr, hr = pair.split("-")
-        total = write(lake, (lr, hr), years, cells=tuple(args.cells), skew=args.skew)
+        crowd = {lr if args.skew_side == "lr" else hr: args.skew}
+        total = write(lake, (lr, hr), years, cells=tuple(args.cells), crowd=crowd)
         print(f"{lake.name}: {total:,} scenes in {time.monotonic() - begun:.0f} s")
     return lake
 
@@ -111,25 +114,35 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
             dids.append(did)
             print(f"  {name}: {did['seconds']:.1f} s {did['why'] or ''}", file=sys.stderr)
     print(f"\n{lake.name}, within {hours} hours: {truth[0] if truth else 0:,} pairs\n")
-    _print_ways(took)
+    _print_ways(took, box_pairs(sides) if took.keys() & BY_BOXES else None)
     for name in OF_OURS:
         if (mine := took.get(name)) and mine[-1]["sums"]:
             _print_ours(name, mine[-1])
 
 
-def _print_ways(took: dict[str, list[dict[str, Any]]]) -> None:
+def _print_ways(took: dict[str, list[dict[str, Any]]], by_boxes: int | None) -> None:
     mine = [did["seconds"] for did in took.get("geosr_lake", [])]
     base = statistics.median(mine) if mine else None
     print("| how | median s | times ours | processor s | scene pairs tested | peak GB "
           "| session start s | |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
     for name, dids in took.items():
         seconds, cpu = (statistics.median(d[key] for d in dids) for key in ("seconds", "cpu_s"))
-        tested, last = dids[-1]["tested"], dids[-1]
+        last = dids[-1]
         print(
             f"| {name} | {seconds:.1f} | {f'{seconds / base:.2f}' if base else ''} | {cpu:.0f} "
-            f"| {f'{tested:,}' if tested else ''} | {max(d['peak_gb'] for d in dids):.1f} "
+            f"| {_tested(name, last['tested'], by_boxes)} | {max(d['peak_gb'] for d in dids):.1f} "
             f"| {last['start_s']:.0f} | {last['why'] or ''} |"
         )
+    if by_boxes is not None:
+        print("\n(boxes): all scene pairs whose boxes meet, whatever their times, counted apart: a "
+              "plan that looks boxes up in a tree brings these to the exact test.")  # fmt: skip
+
+
+def _tested(name: str, told: int | None, by_boxes: int | None) -> str:
+    """Return how many scene pairs a way tests exactly, in words where it is not its own count."""
+    if told is not None:
+        return f"{told:,}"
+    return f"{by_boxes:,} (boxes)" if name in BY_BOXES and by_boxes is not None else "not told"
 
 
 def _print_ours(way: str, did: dict[str, Any]) -> None:
@@ -145,9 +158,16 @@ def _print_ours(way: str, did: dict[str, Any]) -> None:
     if "shuffled_mb" in did:
         print(
             f"{did['shuffled_mb']:.0f} MB shuffled; {did['in_longest_stage']} tasks in the longest "
-            f"stage, the median {did['median_task_s']:.1f} s, the longest "
-            f"{did['longest_task_s']:.1f} s"
+            f"stage, {_evenness(did['median_task_s'], did['longest_task_s'])}"
         )
+    if "median_task_us" in did:
+        median, longest = (did[f"{which}_task_us"] / 1e6 for which in ("median", "longest"))
+        print(f"Of the parts, in processor time, {_evenness(median, longest)}")
+
+
+def _evenness(median_s: float, longest_s: float) -> str:
+    times = f", {longest_s / median_s:.1f} times as long" if median_s else ""
+    return f"the median {median_s:.2f} s, the longest {longest_s:.2f} s{times}"
 
 
 def main() -> None:
@@ -162,6 +182,7 @@ def main() -> None:
     parser.add_argument(
         "--skew", type=int, default=1, help="one tile with so many times the scenes"
     )
+    parser.add_argument("--skew-side", choices=["lr", "hr"], default="hr", help="whose tile it is")
     parser.add_argument("--cells", nargs="*", default=[], help="sensors with cells for tiles")
     parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
     parser.add_argument("--child", help=argparse.SUPPRESS)

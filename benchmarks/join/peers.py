@@ -2,7 +2,8 @@
 """The ways to join, each run in a process of its own; `run` returns what it found.
 
 The result of each is the number of pairs and three sums over the scenes' numbers. `tested` is how
-many scene pairs the plan brings to the exact predicate on footprints, or None where it cannot say.
+many scene pairs the plan brings to the exact predicate on footprints: a number, a function that
+counts them when the time is taken, or None where the plan does not say (see `join.tested`).
 """
 
 import json
@@ -21,6 +22,10 @@ import pyarrow as pa
 SUMS = "count(*), sum(l.k), sum(h.k), sum((l.k * h.k) % 1000003)"
 NEAR = "h.s - l.e <= {w} AND l.s - h.e <= {w}"
 BOXES = "l.xmin <= h.xmax AND h.xmin <= l.xmax AND l.ymin <= h.ymax AND h.ymin <= l.ymax"
+
+
+Told = int | Callable[[], int] | None
+Found = tuple[list[int], Told]
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def _sums_of(path: Path) -> list[int]:
     return [int(v or 0) for v in duckdb.sql(query).fetchone()]
 
 
-def duckdb_rows(task: Task) -> tuple[list[int], int | None]:
+def duckdb_rows(task: Task) -> Found:
     """What the factorized join finds, with gap and overlap, as rows in a file: as much as ours."""
     db, path = _duck(), task.folder / "rows.parquet"
     _sides(db, task)
@@ -77,10 +82,14 @@ def duckdb_rows(task: Task) -> tuple[list[int], int | None]:
                      greatest(hs - le, 0) - greatest(ls - he, 0) AS gap_us,
                      ST_Area(ST_Intersection(lg, hg)) / ST_Area(hg) AS overlap_frac
               FROM l WHERE ST_Intersects(lg, hg)) TO '{path}'""")
-    return _sums_of(path), None
+    return _sums_of(path), lambda: _count(db, f"WITH {near} SELECT count(*) FROM near")
 
 
-def sedonadb_rows(task: Task) -> tuple[list[int], int | None]:
+def _count(db: Any, query: str) -> int:
+    return int(db.execute(query).fetchone()[0])
+
+
+def sedonadb_rows(task: Task) -> Found:
     """The same of SedonaDB's plain join."""
     import pyarrow.parquet as pq
 
@@ -92,7 +101,7 @@ def sedonadb_rows(task: Task) -> tuple[list[int], int | None]:
     return _sums_of(path), None
 
 
-def duckdb_plain(task: Task) -> tuple[list[int], int | None]:
+def duckdb_plain(task: Task) -> Found:
     db = _duck()
     _sides(db, task)
     near = NEAR.format(w=task.window_us)
@@ -100,7 +109,7 @@ def duckdb_plain(task: Task) -> tuple[list[int], int | None]:
     return [int(v or 0) for v in db.execute(query).fetchone()], None
 
 
-def duckdb_factorized(task: Task) -> tuple[list[int], int | None]:
+def duckdb_factorized(task: Task) -> Found:
     db = _duck()
     _sides(db, task)
     query = f"""
@@ -138,7 +147,7 @@ def _factorized(db: Any, task: Task, name: str = "NULL") -> str:
                     WHERE l.b = greatest(l.f, h.f) AND {NEAR.format(w=w)} AND {BOXES})"""
 
 
-def sedonadb_plain(task: Task) -> tuple[list[int], int | None]:
+def sedonadb_plain(task: Task) -> Found:
     # Not `to_arrow_table`, which wants a package for geometry columns; there are none.
     row = pa.RecordBatchReader.from_stream(_sedonadb(task, SUMS)).read_all().to_pylist()[0]
     return [int(v or 0) for v in row.values()], None
@@ -159,7 +168,7 @@ def _sedonadb(task: Task, what: str) -> Any:
     )
 
 
-def geopandas_plain(task: Task) -> tuple[list[int], int | None]:
+def geopandas_plain(task: Task) -> Found:
     import geopandas
     import numpy as np
     import pandas as pd
@@ -175,7 +184,7 @@ def geopandas_plain(task: Task) -> tuple[list[int], int | None]:
     near = met[(met["s_h"] - met["e_l"] <= w) & (met["s_l"] - met["e_h"] <= w)]
     lr, hr = near["k_l"].to_numpy(), near["k_h"].to_numpy()
     sums = [len(lr), int(lr.sum()), int(hr.sum()), int(np.sum(lr * hr % 1000003))]
-    return sums, len(met)
+    return sums, None
 
 
 def _session(events: str | None = None) -> Any:
@@ -188,7 +197,7 @@ def _session(events: str | None = None) -> Any:
     return spark_session(extra={f"spark.eventLog.{key}": value for key, value in log.items()})
 
 
-def sedona_range_join(task: Task) -> tuple[list[int], int | None]:
+def sedona_range_join(task: Task) -> Found:
     spark = _session()
     for side in ("lr", "hr"):
         rows = spark.read.parquet(str(task.folder / f"{side}.parquet"))
@@ -217,7 +226,7 @@ class Laps:
         pass
 
 
-def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> tuple[list[int], int | None]:
+def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> Found:
     """`geosr pairs build`: tile pairs, pairs and overlaps, written to the lake."""
     from geosr_lake.lake import Lake, ledger
     from geosr_lake.pairs.build import build
@@ -237,11 +246,12 @@ def ours(task: Task, engine: Literal["auto", "spark"] = "auto") -> tuple[list[in
         layout={n: detail[n] for n in ("tasks", "groups", "bucket_us") if n in detail},
         tile_pairs=summary.tile_pairs,
         exact=summary.footprint_pairs_tested,
+        **{name: detail[name] for name in ("median_task_us", "longest_task_us") if name in detail},
     )
     return [summary.pairs, -1, -1, -1], summary.scene_pairs_tested
 
 
-def ours_in_spark(task: Task) -> tuple[list[int], int | None]:
+def ours_in_spark(task: Task) -> Found:
     """The same with `--spark`."""
     return ours(task, "spark")
 
@@ -272,7 +282,7 @@ def from_events(folder: str) -> dict[str, Any]:
     }
 
 
-WAYS: dict[str, Callable[[Task], tuple[list[int], int | None]]] = {
+WAYS: dict[str, Callable[[Task], Found]] = {
     "geosr_lake": ours,
     "geosr_lake --spark": ours_in_spark,
     "DuckDB, our factorization": duckdb_factorized,
@@ -324,5 +334,6 @@ def run(name: str, task: Task) -> dict[str, Any]:
         if in_spark:
             _session().stop()
             more = OURS | from_events(events) if name in OF_OURS else {}
+        tested = tested() if callable(tested) else tested
     return {"start_s": started - begun, "seconds": seconds, "cpu_s": cpu, "sums": sums,
             "tested": tested, **more}  # fmt: skip

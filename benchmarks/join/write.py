@@ -175,7 +175,7 @@ def write(
     years: int,
     *,
     cells: tuple[str, ...] = (),
-    skew: int = 1,
+    crowd: dict[str, int] | None = None,
 ) -> int:
     """Write a lake of some sensors and return the number of scenes.
 
@@ -184,7 +184,7 @@ def write(
         sensors: Which.
         years: How many.
         cells: Sensors whose scenes get grid cells for tiles.
-        skew: How many times the scenes of others one tile of the last sensor has.
+        crowd: By sensor, how many times the scenes of others one of its tiles has.
     """
     extents, total = Extents(), 0
     # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
@@ -196,8 +196,8 @@ def write(
         for sensor in sensors:
             for year, seen in enumerate(looks(sensor, years)):
                 rng = np.random.default_rng([7, year, len(sensor)])
-                if skew > 1 and sensor == sensors[-1]:
-                    seen = crowded(seen, skew, rng)  # noqa: PLW2901
+                if (times := (crowd or {}).get(sensor, 1)) > 1:
+                    seen = crowded(seen, times, rng)  # noqa: PLW2901
                 rows = scene_rows(seen, rng, cells=sensor in cells)
                 extents.add(sensor, rows)
                 total += len(rows)

@@ -14,7 +14,7 @@ MAX_UNDONE_SHOWN = 20
 
 
 def parse_bbox(text: str | None) -> tuple[float, float, float, float] | None:
-    """Return west, south, east, north in degrees.
+    """Return west, south, east, north in degrees; west > east is over the antimeridian.
 
     Raises:
         UsageError: If these are not four such numbers.
@@ -25,7 +25,8 @@ def parse_bbox(text: str | None) -> tuple[float, float, float, float] | None:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
         west = south = east = north = math.nan
-    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+    on_earth = all(-180 <= side <= 180 for side in (west, east))
+    if not (on_earth and west != east and -90 <= south < north <= 90):
         raise UsageError(
             "This is no box",
             where=f"--bbox {text[:80]}",
@@ -53,7 +54,13 @@ def wanted(
     from geosr_lake.scenes.live import Wanted
     from geosr_lake.scenes.slices import parse_days
 
-    known = api_of(api)
+    known, box = api_of(api), parse_bbox(bbox)
+    if box is not None and box[0] > box[2]:
+        raise UsageError(
+            "APIs differ in what a box over the antimeridian is to them",
+            where=f"--bbox {bbox}"[:200],
+            next_step="Ask twice: for the box up to 180, and for the one from -180 on.",
+        )
     if not collections or interval is None:
         names = ", ".join(known.collections) or "as the API calls it"
         raise UsageError(
@@ -65,7 +72,7 @@ def wanted(
         api=known,
         collections=tuple(known.collections.get(name, name) for name in collections),
         days=parse_days(interval),
-        bbox=parse_bbox(bbox),
+        bbox=box,
         rate=rate,
         workers=workers,
         again=again,

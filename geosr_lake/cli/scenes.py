@@ -112,7 +112,10 @@ def ingest(
     ] = None,
     bbox: Annotated[
         str | None,
-        typer.Option(help="Only items that meet this box.", metavar="W,S,E,N"),
+        typer.Option(
+            help="Only items that meet this box; of files W > E is over the antimeridian.",
+            metavar="W,S,E,N",
+        ),
     ] = None,
     max_items: Annotated[
         int | None,
@@ -258,11 +261,15 @@ def withdraw(
     collection: Annotated[
         str | None, typer.Option(metavar="ID", help="Only items of this collection.")
     ] = None,
+    spark: Annotated[
+        bool, typer.Option("--spark", help="Use Spark, however few the items are.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take items out of the lake: their scenes fall back to other items, or go.
 
     Items stay in the table `items`; the same item again does not come back, a newer version does.
+    No JVM is started but where tables are clustered, for more than 40,000 ids, or with --spark.
 
     Example: `geosr scenes withdraw co_m_4110264_sw_13_060_20220827 --lake my_lake`
     """
@@ -281,7 +288,12 @@ def withdraw(
         opened = Lake.open(lake, tell=say)
         with progress_bar() as progress:
             summary = withdraw_items(
-                opened, ids, archive=archive, collection=collection, progress=progress
+                opened,
+                ids,
+                archive=archive,
+                collection=collection,
+                engine="spark" if spark else "auto",
+                progress=progress,
             )
         held = {k: v for k, v in asdict(summary).items() if k != "run_id"}
         report(

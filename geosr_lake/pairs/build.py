@@ -5,8 +5,10 @@ rows (`lake.changes`). So every write is whole, and a run that was killed leaves
 before or those of after, which the next run takes on.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
+from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -291,8 +293,14 @@ def _from_nothing(
         removed=kinds.get("removed", 0),
         scenes_new=len(lr) + len(hr),
         from_nothing=True,
-        cut={"tasks": len(did)},
+        cut={"tasks": len(did), **evenness(did)},
     )
+
+
+def evenness(tasks: Sequence[Tested]) -> dict[str, int]:
+    """Return what the median and the longest of some tasks cost, in processor time."""
+    costs = [sum(task.cost_us) for task in tasks]
+    return {"median_task_us": int(median(costs)), "longest_task_us": max(costs)}
 
 
 def _from_nothing_in_spark(

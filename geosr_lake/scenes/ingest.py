@@ -125,7 +125,7 @@ def ingest_files(
         if choice.why and lake.tell:
             lake.tell(f"Spark does this: {choice.why}.")
         asked = (lake, named, run.run_id, names or {}, selection, steps)
-        with _tidied(lake, run.run_id), pool_of(0 if choice.spark else choice.processes) as pool:
+        with tidied(lake, run.run_id), pool_of(0 if choice.spark else choice.processes) as pool:
             counts = spread.add_items(*asked) if choice.spark else here.add_items(*asked, pool)
             steps.start("Deriving scenes and tiles")
             groups = derive_pending(lake, choice, pool, run.run_id)
@@ -141,7 +141,7 @@ def ingest_files(
 
 
 @contextmanager
-def _tidied(lake: Lake, token: str) -> Iterator[None]:
+def tidied(lake: Lake, token: str) -> Iterator[None]:
     """Remove the files that an error leaves, after those that write them have ended."""
     try:
         yield

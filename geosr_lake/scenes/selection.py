@@ -20,7 +20,8 @@ class Selection:
     """What is taken in of what files hold.
 
     Attributes:
-        bbox: Only items whose bounds meet this box: west, south, east, north, degrees.
+        bbox: Only items whose bounds meet this box: west, south, east, north, degrees; with
+            west > east it lies over the antimeridian.
         days: Only items of these days (UTC), first and last included.
         max_items: No more than the first so many records are read, by file and place in it.
     """
@@ -28,6 +29,11 @@ class Selection:
     bbox: Box | None = None
     days: tuple[date, date] | None = None
     max_items: int | None = None
+
+    @property
+    def crosses(self) -> bool:
+        """Tell whether the box lies over the antimeridian: an item is east of it, or west."""
+        return self.bbox is not None and self.bbox[0] > self.bbox[2]
 
     def outside(self) -> "Column":
         """Return the column that tells which items are left out.
@@ -40,7 +46,8 @@ class Selection:
         wanted = f.lit(True)
         if self.bbox is not None:
             west, south, east, north = (f.lit(float(side)) for side in self.bbox)
-            wanted &= (f.col("xmin") <= east) & (f.col("xmax") >= west)
+            begins, ends = f.col("xmin") <= east, f.col("xmax") >= west
+            wanted &= (begins | ends) if self.crosses else (begins & ends)
             wanted &= (f.col("ymin") <= north) & (f.col("ymax") >= south)
         if self.days is not None:
             first, last = self.days
@@ -57,9 +64,9 @@ class Selection:
         wanted: Any = pa.repeat(pa.scalar(True), rows.num_rows)
         if self.bbox is not None:
             west, south, east, north = (float(side) for side in self.bbox)
+            begins, ends = pc.less_equal(rows["xmin"], east), pc.greater_equal(rows["xmax"], west)
             for meets in (
-                pc.less_equal(rows["xmin"], east),
-                pc.greater_equal(rows["xmax"], west),
+                pc.or_kleene(begins, ends) if self.crosses else pc.and_kleene(begins, ends),
                 pc.less_equal(rows["ymin"], north),
                 pc.greater_equal(rows["ymax"], south),
             ):

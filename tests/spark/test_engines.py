@@ -21,7 +21,7 @@ from geosr_lake.scenes import engine, settle
 from geosr_lake.scenes.engine import Engine
 from geosr_lake.scenes.ingest import IngestSummary, ingest
 from geosr_lake.scenes.selection import Selection
-from geosr_lake.scenes.withdraw import withdraw
+from geosr_lake.scenes.withdraw import WithdrawSummary, withdraw
 
 pytestmark = pytest.mark.spark
 
@@ -40,7 +40,7 @@ def contents(lake: Lake) -> dict[str, list[str]]:
     return found
 
 
-def said(done: IngestSummary) -> dict[str, Any]:
+def said(done: IngestSummary | WithdrawSummary) -> dict[str, Any]:
     return {name: value for name, value in asdict(done).items() if name != "run_id"}
 
 
@@ -144,9 +144,14 @@ def test_the_same_rows_and_counts(spark: SparkSession, tmp_path: Path, seed: int
         else:
             assert one == other, step
         if step == 3:
-            kept = sorted(here.arrow("scenes")["item_id"].to_pylist())[:2]
-            withdraw(mixed, kept)
-            withdraw(here, kept)
+            first, second, *_ = sorted(
+                here.arrow("scenes").to_pylist(), key=lambda row: str(row["item_id"])
+            )
+            of_first = {name: first[name] for name in ("archive", "collection")}
+            both = [first["item_id"], second["item_id"]]
+            for ids, only in ((both[:1], of_first), (both, {})):
+                one = said(withdraw(mixed, ids, engine="spark", **only))
+                assert one == said(withdraw(here, ids, engine="here", **only))
         for table, rows in contents(mixed).items():
             assert rows == contents(here)[table], (step, table)
 
@@ -158,6 +163,21 @@ def test_real_items(spark: SparkSession, tmp_path: Path, real_data: Path) -> Non
     one, other = Lake.create(tmp_path / "one"), Lake.create(tmp_path / "other")
     assert said(ingest(one, files, engine="here")) == said(ingest(other, files, engine="spark"))
     assert contents(one) == contents(other)
+
+
+def test_a_box_over_the_antimeridian(lake: Lake, tmp_path: Path) -> None:
+    east, west, far = (
+        sentinel2(tile=tile, geometry=box(x, 10, x + 1, 11))
+        for tile, x in (("60PZS", 178.5), ("01PAM", -179.9), ("31PEN", 3.0))
+    )
+    both = crossing(sentinel2(tile="60PZT"))
+    file = write_lines(tmp_path / "a.ndjson", [east, west, far, both])
+    other = Lake.create(tmp_path / "other")
+    selection = Selection(bbox=(178, 0, -178, 20))
+    done = ingest(lake, [file], selection=selection, engine="spark")
+    assert (done.kept, done.left_out) == (3, 1)
+    assert said(done) == said(ingest(other, [file], selection=selection, engine="here"))
+    assert contents(lake) == contents(other)
 
 
 @pytest.mark.parametrize("count", [1, 400])
@@ -298,6 +318,9 @@ def test_clustered_tables_are_for_spark(lake: Lake, tmp_path: Path) -> None:
     assert engine.choose(lake, [text], "auto").spark
     with pytest.raises(UsageError, match="clustered"):
         ingest(lake, [text], engine="here")
+    with pytest.raises(UsageError, match="clustered"):
+        withdraw(lake, [naip()["id"]], engine="here")
+    assert withdraw(lake, [naip()["id"]]).scenes == 1
 
 
 def test_very_many_versions_of_items_are_for_spark(

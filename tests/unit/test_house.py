@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 REPO = Path(__file__).parents[2]
@@ -54,6 +55,12 @@ def test_modules_are_small() -> None:
 def test_every_module_says_what_it_is() -> None:
     trees = {name(path): ast.parse(path.read_text()) for path in MODULES}
     assert [path for path, tree in trees.items() if not ast.get_docstring(tree)] == []
+
+
+def test_what_is_skipped_is_said_at_the_end_of_a_run() -> None:
+    """A test that lacks something must not pass in silence: one line a reason, by default."""
+    settings = tomllib.loads((REPO / "pyproject.toml").read_text())
+    assert "-ra" in settings["tool"]["pytest"]["ini_options"]["addopts"]
 
 
 def test_input_is_never_asserted() -> None:

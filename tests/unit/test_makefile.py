@@ -53,7 +53,9 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-@pytest.mark.parametrize("target", ["demo", "demo-train", "test", "test-all", "bench"])
+@pytest.mark.parametrize(
+    "target", ["demo", "demo-train", "test", "test-all", "bench", "bench-large"]
+)
 def test_without_java(target: str, bare_path: Path, tmp_path: Path) -> None:
     done = make(target, f"VENV={tmp_path / 'venv'}", path=bare_path)
     said = sentence(done)

@@ -87,17 +87,26 @@ def test_a_dry_run_says_what_would_be_read(
     assert not lake.exists()
 
 
+OF_API = ["--api", "earth-search", "--collection", "naip", "--datetime", "2024-07-01"]
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "says"),
     [
-        ["--bbox", "1,2,3"],
-        ["--datetime", "yesterday"],
-        ["--api", "earth-search", "--max-items", "3"],
-        ["--api", "earth-search", "--dry-run"],
+        (["--bbox", "1,2,3"], "This is no box"),
+        (["--bbox", "10,2,10,3"], "This is no box"),
+        (["--bbox", "170,-10,190,10"], "This is no box"),
+        (["--datetime", "yesterday"], "--datetime"),
+        ([*OF_API, "--max-items", "3"], "An API is asked for whole days"),
+        ([*OF_API, "--dry-run"], "An API is asked for whole days"),
+        ([*OF_API, "--bbox", "170,-10,-170,10"], "over the antimeridian"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(tmp_path: Path, options: list[str]) -> None:
+def test_an_option_that_makes_no_sense_is_refused(
+    tmp_path: Path, options: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     sources = [] if "--api" in options else [str(write_lines(tmp_path / "a.ndjson", [naip()]))]
     words = ["scenes", "ingest", *sources, "--lake", str(tmp_path / "lake"), *options]
     assert app(words, standalone_mode=False) == 2
+    assert says in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "lake").exists()

@@ -62,7 +62,9 @@ def test_no_jvm_and_no_pyspark(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.ndjson", [naip(state="co"), naip(state="ne"), landsat()])
     text = (
         "import sys; from geosr_lake.lake import Lake; from geosr_lake.scenes.ingest import ingest;"
-        f"ingest(Lake.create({str(tmp_path / 'lake')!r}), [{str(path)!r}]);"
+        "from geosr_lake.scenes.withdraw import withdraw;"
+        f"lake = Lake.create({str(tmp_path / 'lake')!r}); ingest(lake, [{str(path)!r}]);"
+        f"withdraw(lake, [{naip(state='co')['id']!r}]);"
         "sys.exit('pyspark' in sys.modules or 'py4j' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", text], check=True)
@@ -158,6 +160,10 @@ def test_outside_is_told_of_rows() -> None:
     west = Selection(bbox=(-180, -90, 0, 90)).outside_of(rows)
     assert west is not None
     assert west.tolist() == [False, True]
+    far = table(*(sentinel2(geometry=box(w, 0, w + 1, 1)) for w in (-179.5, 0, 179)))
+    over = Selection(bbox=(178, -5, -178, 5)).outside_of(far)
+    assert over is not None
+    assert over.tolist() == [False, True, False]
     day = Selection(days=(date(2024, 8, 3), date(2024, 8, 3))).outside_of(rows)
     assert day is not None
     assert day.tolist() == [True, False]
