@@ -153,16 +153,34 @@ def test_land_cover(built: Any) -> None:
 
 
 def test_shortfall(built: Any) -> None:
-    candidates = rows(built, "candidates")
-    for row in asked(built, "shortfall"):
-        own = [c for c in candidates if (c["stratum"] or "unknown") == row["stratum"]]
-        assert row["sites"] == len({c["site_id"] for c in own})
-        assert row["sites_that_pass"] == len({c["site_id"] for c in own if c["verdict"] in PASSES})
-        chosen = [r for r in rows(built, "manifest") if r["stratum"] == row["stratum"]]
-        assert row["samples"] + row["reserves"] == len(chosen)
-        dropped = Counter(c["verdict"] for c in own if c["verdict"] not in PASSES)
-        most = max(dropped.values(), default=0)
-        assert dropped[row["most_dropped_by"]] == most
+    got = Counter((r["subset"], r["stratum"], r["role"]) for r in rows(built, "manifest"))
+    found = asked(built, "shortfall")
+    assert {(row["subset"], row["stratum"]) for row in found} == {
+        ("sr", "urban"), ("sr", "non_urban"),
+    }  # fmt: skip
+    for row in found:
+        key = row["subset"], row["stratum"]
+        assert (row["samples"], row["reserves"]) == (got[*key, "sample"], got[*key, "reserve"])
+        assert row["lacking"] == row["asked"] - row["samples"] == 0
+        assert row["reason"] is None
+
+
+def test_funnel_by_split(built: Any) -> None:
+    counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for row in rows(built, "candidates"):
+        counts[row["subset"], row["stratum"], row["split"]][row["verdict"]] += 1
+    found = asked(built, "funnel_by_split")
+    assert len(found) == len(counts)
+    for row in found:
+        mine = counts[row["subset"], row["stratum"], row["split"]]
+        assert row["candidates"] == mine.total()
+        assert (row["kept"], row["in_reserve"]) == (mine["kept"], mine["reserve"])
+        dropped = {v: n for v, n in mine.items() if v not in ("kept", "reserve")}
+        most = min(dropped, key=lambda v: (-dropped[v], v), default=None)
+        assert row["most_dropped_by"] == most
+        assert row["dropped_by_it"] == (dropped[most] if most else 0)
+    first = next(r for r in rows(built, "funnel") if r["step"] == 0)
+    assert sum(row["candidates"] for row in found) == first["n_in"]
 
 
 def test_undrawn(built: Any) -> None:
