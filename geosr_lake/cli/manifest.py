@@ -1,6 +1,7 @@
 """`geosr manifest`: choose the samples of a release."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,7 @@ from geosr_lake.cli.console import (
     say,
 )
 from geosr_lake.errors import IncompleteError, UsageError
-from geosr_lake.recipe import load_recipe
+from geosr_lake.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from geosr_lake.manifest import ManifestSummary
@@ -83,9 +84,25 @@ def _named(cell: "CellCount") -> str:
     return ", ".join(filter(None, (cell.subset, cell.stratum, cell.band)))
 
 
+def _lacking(cell: "CellCount") -> str:
+    if cell.samples < cell.asked:
+        return f"{cell.samples:,} of {cell.asked:,} samples"
+    return f"{cell.reserves:,} of {cell.reserves_asked:,} reserves"
+
+
+def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
+    """Say which labelled subsets draw without the extent of their label product."""
+    _, rule = recipe.selection
+    names = [s.name for s in rule.parts if s.label and s.sites == "grid" and s.name not in extents]
+    if not names:
+        return []
+    told = ", ".join(names)
+    return [f"Without --extent sites of {told} may lie where their label product has nothing."]
+
+
 def _shortfalls(summary: "ManifestSummary") -> list[str]:
     said = [
-        f"Only {cell.samples} of {cell.asked} samples of {_named(cell)} were found: {cell.reason}."
+        f"Only {_lacking(cell)} of {_named(cell)} were found: {cell.reason}."
         for cell in summary.quotas
         if cell.reason
     ]
@@ -161,6 +178,9 @@ def build(
     --chips chesapeakersc=patches.parquet --lake my_lake`
     """
     parts = ["geosr", "manifest", "build", "--recipe", recipe, "--land-cover", str(land_cover)]
+    parts += [word for text in chips or () for word in ("--chips", text)]
+    parts += [word for text in extent or () for word in ("--extent", text)]
+    parts += ["--ecoregions", str(ecoregions)] if ecoregions else []
     with exit_codes(shlex.join([*parts, "--lake", lake])):
         from geosr_lake.lake import Lake
         from geosr_lake.manifest import Files
@@ -178,7 +198,7 @@ def build(
             show=lambda: _show(summary, rule.name),
             next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
         )
-        for sentence in _shortfalls(summary):
+        for sentence in [*_unbounded(rule, files.extents), *_shortfalls(summary)]:
             say(sentence)
         if not summary.samples:
             raise IncompleteError(

@@ -109,6 +109,7 @@ class Pairs:
         tiles: The tile pairs.
         lr_scenes: What `lr` counts.
         hr_scenes: What `hr` counts.
+        rule_id: The rule.
     """
 
     lr: Ints
@@ -119,6 +120,7 @@ class Pairs:
     tiles: TilePairs
     lr_scenes: Scenes
     hr_scenes: Scenes
+    rule_id: str
 
     def __len__(self) -> int:
         return len(self.lr)
@@ -167,6 +169,7 @@ def read(lake: Lake, recipe: Recipe) -> Pairs:
         tiles=tiles,
         lr_scenes=lr_scenes,
         hr_scenes=hr_scenes,
+        rule_id=rule_id,
     )
 
 

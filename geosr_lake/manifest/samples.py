@@ -126,7 +126,9 @@ def recipe_of(lake: Lake, manifest_id: str) -> Recipe:
 def buffer_m_of(lake: Lake, manifest_id: str) -> float:
     """Return the least distance between splits that a manifest's recipe asks for, metres."""
     select = recipe_of(lake, manifest_id).select
-    return 0.0 if select is None or select.buffer_m is None else select.buffer_m
+    if select is None or select.buffer_m is None or select.split.mode == "paper":
+        return 0.0
+    return select.buffer_m
 
 
 def of_file(path: Path) -> Samples:

@@ -82,6 +82,7 @@ Instant = Annotated[
     ),
 ]
 # -0.0 is another spelling of 0.
-Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share + 0.0)]
+Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: value + 0.0)]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
 ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
