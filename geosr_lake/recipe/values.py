@@ -81,8 +81,15 @@ Instant = Annotated[
         }
     ),
 ]
-# -0.0 is another spelling of 0.
-Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: value + 0.0)]
+
+
+def _plain_zero(value: object) -> object:
+    """Return 0.0 for -0.0, another spelling of it."""
+    return value + 0.0 if isinstance(value, float) else value
+
+
+# Before the limits are checked, so that they stand in the JSON Schema too.
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_plain_zero)]
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
 ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
