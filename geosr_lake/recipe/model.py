@@ -9,7 +9,7 @@ from geosr_lake.errors import RecipeError
 from geosr_lake.recipe.rules import Rule, each_once
 from geosr_lake.recipe.section import Section
 from geosr_lake.recipe.subsets import SR, Quotas, Subset
-from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet, Number
+from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet, NotNegative
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
 COARSE_TO_FINE: tuple[Sensor, ...] = get_args(Sensor)
@@ -101,16 +101,19 @@ class SelectRule(Section):
     sites_per_tile_pair: int = Field(
         ge=1, description="Sites that each tile pair may draw; more where quotas are not met"
     )
-    margin_m: Number = Field(
-        default=0.0, ge=0, description="Metres by which a site must lie inside both footprints"
+    margin_m: NotNegative = Field(
+        default=0.0, description="Metres by which a site must lie inside both footprints"
     )
     rules: Annotated[tuple[Rule, ...], AfterValidator(each_once)] = Field(
         default=(),
         description="What a candidate must pass, asked in this order; each once, or once a side",
     )
     urban: UrbanRule
-    scale: Number = Field(
-        default=1.0, gt=0, description="Factor on every quota; what it gives is rounded up"
+    scale: float = Field(
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Factor on every quota; what it gives is rounded up",
     )
     quotas: Quotas | None = Field(
         default=None, description="Short for a single subset, sr, with these quotas"
@@ -127,10 +130,9 @@ class SelectRule(Section):
     reserve_frac: Fraction = Field(
         default=0.1, description="Reserves for each sample that is asked for"
     )
-    block_deg: Number = Field(gt=0, le=30, description="Edge of a spatial block in degrees")
-    buffer_m: Number | None = Field(
+    block_deg: float = Field(gt=0, le=30, description="Edge of a spatial block in degrees")
+    buffer_m: NotNegative | None = Field(
         default=None,
-        ge=0,
         description="Least distance between sites of two splits, metres; with blocks only; null: "
         "sites of two splits share no ground, but they may touch",
     )

@@ -88,8 +88,10 @@ def _plain_zero(value: object) -> object:
     return value + 0.0 if isinstance(value, float) else value
 
 
-# Before the limits are checked, so that they stand in the JSON Schema too.
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_plain_zero)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
+# Limits stand before the validator: those after it are not in the JSON Schema.
+_ZERO = BeforeValidator(_plain_zero)
+Number = Annotated[float, Field(allow_inf_nan=False), _ZERO]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _ZERO]
+Fraction = Annotated[float, Field(ge=0, le=1), _ZERO]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
 ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]
