@@ -126,6 +126,40 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
     return said
 
 
+LandCoverOption = Annotated[
+    Path,
+    typer.Option(
+        "--land-cover",
+        metavar="FILE",
+        help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
+    ),
+]
+ChipsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chips",
+        metavar="SUBSET=FILE",
+        help="Polygons of a label's chips (GeoParquet, GeoJSON), for a subset of chips.",
+    ),
+]
+ExtentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extent",
+        metavar="SUBSET=FILE",
+        help="Polygons in which a subset's sites lie (GeoParquet, GeoJSON).",
+    ),
+]
+EcoregionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ecoregions",
+        metavar="FILE",
+        help="Polygons with names, for subsets that are spread over them.",
+    ),
+]
+
+
 @app.command()
 def build(
     recipe: Annotated[
@@ -134,39 +168,11 @@ def build(
             "--recipe", metavar="RECIPE", help="A YAML file, or a shipped recipe as s2_naip."
         ),
     ],
-    land_cover: Annotated[
-        Path,
-        typer.Option(
-            "--land-cover",
-            metavar="FILE",
-            help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
-        ),
-    ],
+    land_cover: LandCoverOption,
     lake: LakeOption,
-    chips: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--chips",
-            metavar="SUBSET=FILE",
-            help="Polygons of a label's chips (GeoParquet, GeoJSON), for a subset of chips.",
-        ),
-    ] = None,
-    extent: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--extent",
-            metavar="SUBSET=FILE",
-            help="Polygons in which a subset's sites lie (GeoParquet, GeoJSON).",
-        ),
-    ] = None,
-    ecoregions: Annotated[
-        Path | None,
-        typer.Option(
-            "--ecoregions",
-            metavar="FILE",
-            help="Polygons with names, for subsets that are spread over them.",
-        ),
-    ] = None,
+    chips: ChipsOption = None,
+    extent: ExtentOption = None,
+    ecoregions: EcoregionsOption = None,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -209,6 +215,44 @@ def build(
 
 
 ManifestArgument = Annotated[str, typer.Argument(metavar="MANIFEST", help="Id of a manifest.")]
+
+
+@app.command()
+def rebuild(
+    manifest: ManifestArgument,
+    land_cover: LandCoverOption,
+    lake: LakeOption,
+    chips: ChipsOption = None,
+    extent: ExtentOption = None,
+    ecoregions: EcoregionsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a manifest anew from the table versions it was made from; nothing is written.
+
+    Ends with code 3 if a row differs.
+
+    Example: `geosr manifest rebuild man-... --land-cover nlcd.tif --lake my_lake`
+    """
+    with exit_codes(shlex.join(["geosr", "manifest", "rebuild", manifest])):
+        from geosr_lake.lake import Lake
+        from geosr_lake.manifest import Files
+        from geosr_lake.manifest.rebuild import rebuild as rebuild_manifest
+
+        files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
+        with progress_bar() as progress:
+            found = rebuild_manifest(
+                Lake.open(lake, tell=say), manifest, land_cover, files=files, progress=progress
+            )
+        counts = {"rows": found.rows, "equal rows": found.equal_rows}
+        counts |= {f"version of {table}": n for table, n in sorted(found.versions.items())}
+        title = "The same rows" if found.same else "Not the same rows"
+        report(asdict(found), as_json=as_json, show=lambda: print_counts(title, counts))
+        if not found.same:
+            raise IncompleteError(
+                "The manifest is another one when it is chosen anew",
+                where=manifest,
+                next_step="Another version of geosr_lake may choose otherwise: see CHANGELOG.md.",
+            )
 
 
 @app.command()

@@ -64,10 +64,10 @@ def build(
         told.start("Reading pairs and scenes")
         pairs = read(lake, recipe)
         choice = choose(pairs, task, rule, layer, places, told)
-        rows = manifest_rows(_chosen(pairs, choice, recipe), rule)
+        rows = manifest_rows(chosen(pairs, choice, recipe), rule)
         counts, steps = _verdicts(choice, rule), verdicts.asked(rule.verdicts)
         quotas = cell_counts(choice.cells, choice.found, Reasons(choice, places).of)
-        rows_hash = content_hash(rows, _hashed_columns())
+        rows_hash = content_hash(rows, hashed_columns())
         name = manifest_id(task.name, rule.rule_id, rows_hash)
         draft = Draft(
             manifest_id=name,
@@ -138,7 +138,7 @@ def _pair_columns(pairs: Pairs, pair: Ints) -> dict[str, Any]:
     }
 
 
-def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
+def chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
     """Return samples and reserves, as `manifest_rows` takes them."""
     at = np.flatnonzero(np.isin(choice.verdict, (KEPT, RESERVE)))
     site, pair = choice.site[at], choice.pair[at]
@@ -243,5 +243,6 @@ def _outdated(lake: Lake, recipe: Recipe) -> bool:
     return changes.between(lake.root, "scenes", since, scenes) != {}
 
 
-def _hashed_columns() -> list[str]:
+def hashed_columns() -> list[str]:
+    """Return the columns that a manifest's hash covers."""
     return [name for name in contract("manifest").names if name != "manifest_id"]
