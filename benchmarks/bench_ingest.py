@@ -5,10 +5,11 @@ and the commit to Delta, from the import of the package on. With Spark it is run
 the numbers. The peers turn a tenth of the items (without those that are broken, which
 they do not read) into GeoParquet, and no more. The floor is orjson, which parses every line and
 drops it. Peak memory is that of all processes of a run together; pages that processes share count
-for each. Processor seconds are of the whole process, its start and that of the session too.
+for each. Processor seconds are of the whole process, its start and that of the session too. With
+`--growth` only ours is run, for each number of items, to show what grows with them.
 
     python benchmarks/bench_ingest.py [--items 200000 50000] [--data ../shared/data] [--rounds 1]
-        [--only "geosr scenes ingest"] [--keep FOLDER]
+        [--only "geosr scenes ingest"] [--keep FOLDER] [--growth]
 """
 
 import argparse
@@ -29,11 +30,12 @@ from ingest.ways import run
 from join.measure import machine, tree_rss
 
 ITEMS = "items/sentinel2_colorado_2024.parquet"
-LINES = ("geosr scenes ingest", "stac-geoparquet", "rustac", "orjson alone")
-LARGE = ("geosr scenes ingest", "orjson alone")
+OURS = "geosr scenes ingest"
+LINES = (OURS, "stac-geoparquet", "rustac", "orjson alone")
+LARGE = (OURS, "orjson alone")
 SMALL = (*LARGE, "geosr scenes ingest --spark")
 """Of the least of the numbers of items that are asked for."""
-COLUMNAR = ("geosr scenes ingest", "pyarrow alone")
+COLUMNAR = (OURS, "pyarrow alone")
 
 
 def child(name: str, file: Path) -> dict[str, Any]:
@@ -107,12 +109,25 @@ def made(data: Path, file: Path, count: int, *, odd: bool = True) -> Path:
     return file
 
 
+def growth(folder: Path, args: argparse.Namespace) -> None:
+    """Print what ours takes for each of some numbers of items."""
+    print(f"\n{OURS}, NDJSON\n\n| items | GB | s | items/s | peak GB |\n|---|---|---|---|---|")
+    for count in sorted(args.items):
+        file = made(args.data, folder / f"sentinel2-{count}.ndjson", count)
+        dids = [child(OURS, file) for _ in range(args.rounds)]
+        seconds = statistics.median(did["seconds"] for did in dids)
+        peak, size = max(did["peak_gb"] for did in dids), file.stat().st_size / 1e9
+        rate = count / seconds
+        print(f"| {count:,} | {size:.1f} | {seconds:.1f} | {rate:,.0f} | {peak:.2f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, nargs="+", default=[200_000, 50_000])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--growth", action="store_true")
     parser.add_argument("--keep", type=Path, help="where files of items stay and are used again")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -128,6 +143,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        if args.growth:
+            growth(folder, args)
+            return
         for count in args.items:
             file = made(args.data, folder / f"sentinel2-{count}.ndjson", count)
             ways = SMALL if count == min(args.items) else LARGE

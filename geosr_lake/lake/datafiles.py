@@ -296,20 +296,59 @@ def near(
         where: The condition; it names columns that the table has.
         but: Files that are passed over.
     """
+    for found in _fragments(root, table, columns, where, but):
+        rows = found.fragment.to_table(**found.options)
+        if rows.num_rows:
+            yield found.path, found.fitting(rows)
+
+
+def streamed(
+    root: Root,
+    table: str,
+    columns: list[str],
+    where: Any,
+    *,
+    but: Collection[str] = (),
+    most: int = 20_000,
+) -> Iterator[pa.Table]:
+    """Yield the rows that `near` does, at most `most` at a time: memory holds no whole file."""
+    for found in _fragments(root, table, columns, where, but):
+        ahead = {"batch_size": most, "batch_readahead": 2}
+        for batch in found.fragment.to_batches(**found.options, **ahead):
+            if batch.num_rows:
+                yield found.fitting(pa.Table.from_batches([batch]))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that may hold rows that are asked for, and how they are read from it."""
+
+    path: str
+    fragment: Any
+    options: dict[str, Any]
+    schema: pa.Schema
+
+    def fitting(self, rows: pa.Table) -> pa.Table:
+        """Return rows as the contract has them; a column that the table lacks is null."""
+        for name in self.schema.names:
+            if name not in rows.column_names:
+                kind = self.schema.field(name).type
+                rows = rows.append_column(name, pa.nulls(rows.num_rows, kind))
+        return rows.select(self.schema.names).cast(self.schema)
+
+
+def _fragments(
+    root: Root, table: str, columns: list[str], where: Any, but: Collection[str]
+) -> Iterator[_Found]:
     found = ledger.open_table(root, table)
     if found is None:
         return
     dataset = found.to_pyarrow_dataset(filesystem=place(root).files(*segments(table)))
     full, present = ledger.arrow_schema(table), set(dataset.schema.names)
+    schema = pa.schema([full.field(name) for name in columns])
     held = [name for name in columns if name in present]
+    options = {"schema": dataset.schema, "columns": held, "filter": where}
     for fragment in dataset.get_fragments(filter=where):
         path = fragment.path.lstrip("/")
-        if path in but:
-            continue
-        rows = fragment.to_table(schema=dataset.schema, columns=held, filter=where)
-        if not rows.num_rows:
-            continue
-        for name in columns:
-            if name not in present:
-                rows = rows.append_column(name, pa.nulls(rows.num_rows, full.field(name).type))
-        yield path, rows.select(columns).cast(pa.schema([full.field(name) for name in columns]))
+        if path not in but:
+            yield _Found(path, fragment, options, schema)

@@ -1,20 +1,18 @@
 """The new items of files into `items`, in this process and processes of its own, without a JVM.
 
-Memory holds the keys of the items that are read, not the items: their rows are in data files from
-the moment that they are made (`staging`), and which of them are new is decided at the end.
+Memory holds neither the items nor their keys: rows are in data files from the moment that they are
+made (`staging`), and their keys, by which it is decided at the end which of them are new, are in
+parts (`records`).
 """
 
-import hashlib
 import time
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from geosr_lake.archives import Unit, first_records, plan_units
 from geosr_lake.archives.reasons import KEPT
@@ -23,26 +21,15 @@ from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.datafiles import DataFile
 from geosr_lake.lake.tables import Txn
 from geosr_lake.scenes import accounts, staging
-from geosr_lake.scenes.accounts import LEFT_OUT, READ, REPEATED, STATUSES, FileCounts, Tally
+from geosr_lake.scenes.accounts import FileCounts, Tally
 from geosr_lake.scenes.pool import Pool
+from geosr_lake.scenes.records import Decided, Records
 from geosr_lake.scenes.selection import Selection
-from geosr_lake.scenes.staging import Asked, Keys
+from geosr_lake.scenes.staging import Asked
 from geosr_lake.scenes.watched import spoken
 
-
-@dataclass(frozen=True)
-class _Records:
-    """All records that may become items.
-
-    Attributes:
-        rows: As in `Keys`, with `path` and `staged`: numbers in `paths` and `files`.
-        paths: The files that they were read from.
-        files: The data files that they lie in; the rows of each are in its order.
-    """
-
-    rows: pa.Table
-    paths: list[str]
-    files: list[str]
+HELD_ROWS = 50_000
+"""Items of the lake that are compared at a time."""
 
 
 def add_items(
@@ -63,145 +50,69 @@ def add_items(
     if selection.max_items is not None:
         units = list(first_records(units, selection.max_items))
     asked = Asked(lake.root, selection, names, run_id, datetime.now(UTC))
-    found, staged = _read(asked, units, steps, pool)
-    records = _together(found)
-    status = _status(lake, records)
-    tallies = [*_tallies(records, status), *_counted(found)]
-    tallies += [Tally(file, KEPT, None, 0) for file in files]
+    with Records() as records:
+        staged = _read(asked, units, steps, pool, records)
+        for held in _held(lake, records.span):
+            records.add_held(held)
+        decided = records.decided()
+    tallies = [*decided.tallies, *(Tally(file, KEPT, None, 0) for file in files)]
     named = [replace(tally, path=names.get(tally.path, tally.path)) for tally in tallies]
     counts = accounts.by_file(named)
-    is_new = status != STATUSES.index(REPEATED)
-    come = _kept(asked, records, is_new, staged, pool)
+    come = _kept(asked, decided, staged, pool)
     if come:
-        deltalog.commit(lake.root, "items", come, txn=Txn(_named(records, is_new)))
+        deltalog.commit(lake.root, "items", come, txn=Txn(decided.name))
     return counts
 
 
 def _read(
-    asked: Asked, units: Sequence[Unit], steps: Progress, pool: Pool
-) -> tuple[list[Keys], dict[str, DataFile]]:
-    """Have the units read; return what they held, and the data files by name."""
+    asked: Asked, units: Sequence[Unit], steps: Progress, pool: Pool, records: Records
+) -> dict[str, DataFile]:
+    """Have the units read, and their records added; return the data files by name."""
     of_file = Counter(unit.path for unit in units)
     steps.start(f"Reading {len(of_file):,} files of items, by parts", len(units) or None)
-    found: list[Keys] = []
     staged: dict[str, DataFile] = {}
     done: dict[str, tuple[int, int]] = {}
     begun = time.monotonic()
-    for said in pool.run(
-        staging.stage, [(asked, task) for task in staging.in_tasks(units, pool.size)]
-    ):
+    tasks = ((asked, task) for task in staging.in_tasks(units, pool.size))
+    for said in pool.run(staging.stage, tasks):
         if isinstance(said, DataFile):
             staged[said.path] = said
             continue
-        found.append(said)
-        read, records = done.get(said.path, (0, 0))
-        done[said.path] = (read + said.ended, records + said.records)
+        records.add(said)
+        ended, count = done.get(said.path, (0, 0))
+        done[said.path] = (ended + said.ended, count + said.records)
         if said.ended:
             steps.advance()
         steps.note(spoken(done, of_file, time.monotonic() - begun))
-    return found, staged
+    return staged
 
 
-def _together(found: Sequence[Keys]) -> _Records:
-    """Return the records of all units, those of a data file in its order."""
-    paths = sorted({keys.path for keys in found})
-    by_file: dict[str, list[Keys]] = defaultdict(list)
-    for keys in found:
-        by_file[keys.staged].append(keys)
-    number = {path: i for i, path in enumerate(paths)}
-    parts = [
-        staging.NO_KEYS.append_column("path", pa.array([], pa.int32())).append_column(
-            "staged", pa.array([], pa.int32())
-        )
-    ]
-    for i, of_file in enumerate(by_file.values()):
-        for keys in of_file:
-            count = keys.rows.num_rows
-            path = pa.repeat(pa.scalar(number[keys.path], pa.int32()), count)
-            staged = pa.repeat(pa.scalar(i, pa.int32()), count)
-            parts.append(keys.rows.append_column("path", path).append_column("staged", staged))
-    return _Records(pa.concat_tables(parts).combine_chunks(), paths, list(by_file))
+def _held(lake: Lake, span: tuple[int, int] | None) -> Iterator[staging.Digests]:
+    """Yield the digests of the items that the lake has from first to last time of the records.
 
-
-def _status(lake: Lake, records: _Records) -> NDArray[np.int8]:
-    """Return the outcome of new records, `repeated` of others, as places in `STATUSES`.
-
-    Of equal items of one run the first counts, by path and position in the file: which of them is
-    read first does not matter.
-    """
-    rows = records.rows
-    places = pc.index_in(rows["outcome"], value_set=pa.array(STATUSES))
-    status = np.array(places, dtype=np.int8)
-    if not rows.num_rows:
-        return status
-    order = np.lexsort((rows["position"].to_numpy(), rows["path"].to_numpy()))
-    first = np.zeros(len(order), bool)
-    first[order[_first_of_each(rows["digest"].take(pa.array(order)))]] = True
-    held = pc.is_in(rows["digest"], value_set=_held(lake, rows)).to_numpy(zero_copy_only=False)
-    status[~first | held] = STATUSES.index(REPEATED)
-    return status
-
-
-def _first_of_each(digests: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return where each digest comes first."""
-    encoded = digests.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    _, where = np.unique(encoded.indices.to_numpy(), return_index=True)
-    return where.astype(np.int64)
-
-
-def _held(lake: Lake, rows: pa.Table) -> pa.Array:
-    """Return the digests of the items that the lake has, at the times of `rows`.
-
-    Equal items have equal times: what lies outside of the records' is not read.
+    Equal items have equal times: what lies outside is not read.
     """
     version = ledger.version_of(lake.root, "items")
-    none = pa.array([], rows.schema.field("digest").type)
     if version is None:
-        return none
-    span = pc.min_max(rows["t_start"])
+        return
     near = pc.field("t_start").is_null()
-    if span["min"].is_valid:
-        at = pc.field("t_start")
-        near |= (at >= span["min"]) & (at <= span["max"])
+    if span is not None:
+        first, last = (pa.scalar(at, pa.timestamp("us", tz="UTC")) for at in span)
+        near |= (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
     key = list(contract("items").key)
-    batches = ledger.batches(lake.root, "items", version, columns=key, where=near, most=100_000)
-    held = [staging.digests(pa.Table.from_batches([b])) for b in batches if b.num_rows]
-    return pa.concat_arrays([none, *held])
-
-
-def _tallies(records: _Records, status: NDArray[np.int8]) -> list[Tally]:
-    """Return how many records of each file became what, and why."""
-    columns = [records.rows["path"], pa.array(status, pa.int8()), records.rows["reason"]]
-    named = pa.table(columns, names=["path", "status", "reason"])
-    counted = named.group_by(["path", "status", "reason"]).aggregate([([], "count_all")])
-    return [
-        Tally(records.paths[row["path"]], STATUSES[row["status"]], row["reason"], row["count_all"])
-        for row in counted.to_pylist()
-    ]
-
-
-def _counted(found: Sequence[Keys]) -> list[Tally]:
-    """Return what the readers counted, and what was not asked for."""
-    read = [Tally(keys.path, READ, None, keys.records) for keys in found]
-    return read + [Tally(k.path, LEFT_OUT, None, k.left_out) for k in found if k.left_out]
+    for batch in ledger.batches(
+        lake.root, "items", version, columns=key, where=near, most=HELD_ROWS
+    ):
+        if batch.num_rows:
+            yield staging.digests(pa.Table.from_batches([batch]))
 
 
 def _kept(
-    asked: Asked,
-    records: _Records,
-    is_new: NDArray[np.bool_],
-    staged: Mapping[str, DataFile],
-    pool: Pool,
+    asked: Asked, decided: Decided, staged: Mapping[str, DataFile], pool: Pool
 ) -> list[DataFile]:
     """Return data files of the new rows; other rows are in none."""
-    of_file = records.rows["staged"].to_numpy()
     whole, mixed = [], []
-    for i, path in enumerate(records.files):
-        if path not in staged:  # no row went there
-            continue
-        keep = is_new[of_file == i]
+    for path, keep in decided.keep.items():
         if keep.all():
             whole.append(staged[path])
         elif keep.any():
@@ -209,9 +120,3 @@ def _kept(
         else:
             staging.discard(asked.root, "items", [path])
     return [*whole, *pool.run(staging.rewrite, mixed)]
-
-
-def _named(records: _Records, is_new: NDArray[np.bool_]) -> str:
-    """Return a text that names the new items by their keys, in whatever order they came."""
-    digests = sorted(records.rows["digest"].filter(pa.array(is_new)).to_pylist())
-    return f"scenes-ingest-{len(digests)}-{hashlib.sha256(b''.join(digests)).hexdigest()[:32]}"

@@ -5,8 +5,9 @@ item is a scene of its own and no scene is held: those rows go from the items' f
 `scenes` where they lie, in processes of their own. The others are brought together here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from geosr_lake.lake import Lake, datafiles, deltalog
 from geosr_lake.lake.datafiles import DataFile, Writer, key_texts
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.place import Root
-from geosr_lake.scenes import derive, tiles
+from geosr_lake.scenes import derive, groups, tiles
 from geosr_lake.scenes.derivation import MAX_TILES_NAMED
+from geosr_lake.scenes.groups import Becomes
+from geosr_lake.scenes.parted import Hashes, Marks, Mask, Parted, Rows
 from geosr_lake.scenes.pool import Pool
-from geosr_lake.scenes.touched import Mask, Part, Touched, touched
+from geosr_lake.scenes.touched import Pending, Touched, named, touched
 from geosr_lake.scenes.upsert import replaced
 
 MAX_TOGETHER = 40_000
@@ -35,16 +38,14 @@ class _Plan:
     """What becomes of the touched groups.
 
     Attributes:
-        together: Groups whose items share a scene, lack its name, or that have scenes already.
-        alive: Of each part, the rows that count.
-        changed: Sensor and tile of all their items.
-        rows: Items and scenes that are brought together.
+        groups: Their number.
+        together: Hashes of those whose items share a scene, lack its name, or that have scenes.
+        becomes: What becomes of each row of each file with rows beyond the commit.
     """
 
-    together: pa.Array
-    alive: tuple[Mask, ...]
-    changed: pa.Table
-    rows: int
+    groups: int
+    together: Hashes
+    becomes: tuple[Becomes, ...]
 
 
 def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
@@ -57,78 +58,70 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
         pool: What runs the tasks.
         token: Part of the names of new files.
     """
-    found = touched(lake)
-    if found is None:
-        return 0
-    plan = _plan(lake.root, found)
-    if plan.rows > MAX_TOGETHER:
+    with Parted(groups.MEMBER, by="group") as members:
+        found = touched(lake, members)
+        if found is None:
+            return 0
+        for more in _there(lake.root, found, members):
+            members.add(more)
+        plan = _plan(found, members)
+    if plan is None:
         return None
     _scenes(lake.root, found, plan, pool, token)
-    _tiles(lake.root, plan.changed, pool, token)
-    return len(found.groups)
+    _tiles(lake.root, found.cells, pool, token)
+    return plan.groups
 
 
-def _plan(root: Root, found: Touched) -> _Plan:
-    alive = tuple(
-        found.withdrawn.alive(part.rows) & _are_in(part.rows, found.groups) for part in found.parts
+def _there(root: Root, found: Touched, members: Parted) -> Iterator[Rows]:
+    """Yield the items and scenes that the touched groups had before, and few others."""
+    marks: Marks | None = None
+    of_lake = chain(
+        ((rows, groups.OLDER) for rows in _older(root, found)),
+        ((rows, groups.HELD) for rows in _held(root, found)),
     )
-    pending = {part.path for part in found.parts}
-    older = [
-        _inside(rows, found.groups)
-        for _, rows in datafiles.near(root, "items", found.columns, found.near, but=pending)
-    ]
-    members = [_distinct(_inside(rows, found.groups)) for rows in (p.rows for p in found.parts)]
-    none = arrow_schema("items").empty_table()
-    changed = _distinct(
-        pa.concat_tables([none.select(["sensor", "tile"]), *members, *map(_distinct, older)])
-    )
-    living = [_only(part.rows, mask) for part, mask in zip(found.parts, alive, strict=True)]
-    living += [_only(rows, found.withdrawn.alive(rows)) for rows in older]
-    items = pa.concat_tables([rows.select(["group_key", "identity"]) for rows in (none, *living)])
-    held = [
-        _inside(rows, found.groups)["group_key"]
-        for _, rows in datafiles.near(root, "scenes", ["group_key"], found.near)
-    ]
-    parts = [_shared(items), *(rows["group_key"] for rows in older), *held]
-    chunks = [chunk for part in parts for chunk in part.chunks]
-    together = pc.unique(pa.chunked_array(chunks, pa.string()))
-    rows = sum(map(len, held)) + _inside(items.select(["group_key"]), together).num_rows
-    return _Plan(together, alive, changed, rows)
+    for rows, flag in of_lake:
+        if marks is None:  # the first that is there: most lakes are new, or have none near
+            marks = Marks()
+            for part in members.parts():
+                marks.add(part["group"])
+        flags = np.full(rows.num_rows, flag, np.uint8)
+        if flag == groups.OLDER:
+            flags[found.withdrawn.alive(rows)] |= groups.ALIVE
+        more = groups.members(rows, flags)
+        yield more[marks.may_hold(more["group"])]
 
 
-def _inside(rows: pa.Table, groups: pa.Array) -> pa.Table:
-    return _only(rows, _are_in(rows, groups))
+def _older(root: Root, found: Touched) -> Iterator[pa.Table]:
+    pending = found.pending.standing
+    return datafiles.streamed(root, "items", found.columns, found.near, but=pending)
 
 
-def _are_in(rows: pa.Table, groups: pa.Array) -> Mask:
-    return np.asarray(pc.is_in(rows["group_key"], value_set=groups))
+def _held(root: Root, found: Touched) -> Iterator[pa.Table]:
+    return datafiles.streamed(root, "scenes", ["group_key"], found.near)
 
 
-def _only(rows: pa.Table, mask: Mask) -> pa.Table:
-    """Return some of the rows; nothing is copied where they are all."""
-    return rows if mask.all() else rows.filter(pa.array(mask))
-
-
-def _distinct(rows: pa.Table) -> pa.Table:
-    return rows.group_by(["sensor", "tile"]).aggregate([]).select(["sensor", "tile"])
-
-
-def _shared(items: pa.Table) -> pa.ChunkedArray:
-    """Return the groups in which items share a scene, or one does not name its own."""
-    counted = items.select(["group_key"]).group_by("group_key").aggregate([([], "count_all")])
-    several = counted["group_key"].filter(pc.greater(counted["count_all"], 1))
-    nameless = items["group_key"].filter(pc.is_null(items["identity"]))
-    some = _inside(items, pc.unique(several))
-    by_scene = some.group_by(["group_key", "identity"]).aggregate([([], "count_all")])
-    shared = by_scene["group_key"].filter(pc.greater(by_scene["count_all"], 1))
-    return pa.chunked_array([*nameless.chunks, *shared.chunks], pa.string())
+def _plan(found: Touched, members: Parted) -> _Plan | None:
+    """Return what becomes of the groups; None if too much is brought together."""
+    starts = np.r_[0, np.cumsum(found.rows, dtype=np.int64)]
+    becomes = np.full(starts[-1], groups.ASIDE, np.uint8)
+    together: list[Hashes] = []
+    number = brought = 0
+    for part in members.parts():
+        of_part = groups.judged(part)
+        number, brought = number + of_part.groups, brought + of_part.brought
+        if brought > MAX_TOGETHER:
+            return None
+        together.append(of_part.together)
+        becomes[starts[of_part.file] + of_part.row] = of_part.becomes
+    of_files = tuple(becomes[a:b] for a, b in pairwise(starts.tolist()))
+    return _Plan(number, np.concatenate(together), of_files)
 
 
 def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> None:
     """Bring `scenes` up to the items of the groups, in one commit; none if nothing differs."""
     come: list[DataFile] = []
     items: list[pa.Table] = []
-    for said in pool.run(make_scenes, _tasks(root, found.parts, plan, token)):
+    for said in pool.run(make_scenes, _tasks(root, found.pending, plan, token)):
         if isinstance(said, DataFile):
             come.append(said)
         else:
@@ -142,47 +135,53 @@ def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> 
 
 
 def _tasks(
-    root: Root, parts: Sequence[Part], plan: _Plan, token: str
-) -> list[tuple[Root, str, list[tuple[str, Mask, Mask]]]]:
-    """Return the work of `make_scenes`: files with enough rows for a file of scenes."""
-    tasks: list[list[tuple[str, Mask, Mask]]] = []
+    root: Root, pending: Pending, plan: _Plan, token: str
+) -> Iterator[tuple[Root, str, list[tuple[str, Becomes]]]]:
+    """Yield the work of `make_scenes`: files with enough rows for a file of scenes."""
+    task: list[tuple[str, Becomes]] = []
     room = 0
-    for part, alive in zip(parts, plan.alive, strict=True):
-        if not alive.any():
+    for path, becomes in zip(pending.paths, plan.becomes, strict=True):
+        if not becomes.any():
             continue
-        shared = _are_in(part.rows, plan.together)
-        if not tasks or room < len(alive):
-            tasks.append([])
-            room = ROWS_A_TASK
-        tasks[-1].append((part.path, alive & ~shared, alive & shared))
-        room -= len(alive)
-    return [(root, token, task) for task in tasks]
+        if task and room < len(becomes):
+            yield root, token, task
+            task = []
+        room = room if task else ROWS_A_TASK
+        task.append((path, becomes))
+        room -= len(becomes)
+    if task:
+        yield root, token, task
 
 
 def make_scenes(
-    root: Root, token: str, parts: Sequence[tuple[str, Mask, Mask]]
+    root: Root, token: str, parts: Sequence[tuple[str, Becomes]]
 ) -> Iterator[pa.Table | DataFile]:
     """Write the scenes of items that share none with others; yield those that do, and the file.
 
     Args:
         root: The lake.
         token: Part of the new file's name.
-        parts: Files of `items`; of each the rows that are scenes, and those to be given back.
+        parts: Files of `items`, and what becomes of the rows of each.
     """
     writer = Writer(root, "scenes", token)
     columns = list(derive.ITEM_COLUMNS)
-    for path, alone, shared in parts:
+    for path, becomes in parts:
         at = 0
         for rows in datafiles.read_groups(root, "items", path, columns):
-            here = slice(at, at + rows.num_rows)
+            here = becomes[at : at + rows.num_rows]
             at += rows.num_rows
-            if shared[here].any():
-                yield rows.filter(pa.array(shared[here]))
-            if alone[here].any():
-                writer.write(as_scenes(rows.filter(pa.array(alone[here]))))
+            if (here == groups.SHARED).any():
+                yield rows.filter(pa.array(here == groups.SHARED))
+            if (here == groups.ALONE).any():
+                writer.write(as_scenes(_only(rows, here == groups.ALONE)))
     file = writer.close()
     if file is not None:
         yield file
+
+
+def _only(rows: pa.Table, mask: Mask) -> pa.Table:
+    """Return some of the rows; nothing is copied where they are all."""
+    return rows if mask.all() else rows.filter(pa.array(mask))
 
 
 def as_scenes(items: pa.Table) -> pa.Table:
@@ -202,11 +201,14 @@ def as_scenes(items: pa.Table) -> pa.Table:
 
 
 def _brought_together(
-    root: Root, found: Touched, plan: _Plan, items: list[pa.Table], pool: Pool, token: str
+    root: Root, found: Touched, plan: _Plan, new: list[pa.Table], pool: Pool, token: str
 ) -> tuple[list[DataFile], list[str]]:
     """Derive the scenes of shared groups from all their items; return files that come and go."""
-    where = found.near & pc.field("group_key").isin(plan.together)
-    pending = {part.path for part in found.parts}
+    keys = named(root, found, plan.together)
+    where = found.near & pc.field("group_key").isin(keys)
+    # A group that is touched only by its hash is not whole in what was read: it stays as it is.
+    items = [rows.filter(pc.is_in(rows["group_key"], value_set=keys)) for rows in new]
+    pending = found.pending.standing
     columns = [*derive.ITEM_COLUMNS, "outcome"]  # the names of items are among them
     for _, rows in datafiles.near(
         root, "items", columns, where & (pc.field("outcome") == KEPT), but=pending
@@ -219,25 +221,27 @@ def _brought_together(
     return replaced(root, "scenes", made, held, pool, token)
 
 
-def _tiles(root: Root, changed: pa.Table, pool: Pool, token: str) -> None:
+def _tiles(root: Root, cells: Collection[tuple[str, str]], pool: Pool, token: str) -> None:
     """Bring `tiles` up to the scenes of the tiles that changed."""
-    names = pc.unique(changed["tile"])
-    where = pc.field("tile").isin(names) if len(names) <= MAX_TILES_NAMED else pc.scalar(True)
+    sensors, names = zip(*sorted(cells), strict=True)
+    few = len(set(names)) <= MAX_TILES_NAMED
+    where = pc.field("tile").isin(sorted(set(names))) if few else pc.scalar(True)
+    changed = pa.table({"sensor": sensors, "tile": names})
     asked = key_texts(changed, "tiles").combine_chunks()
 
-    def inside(
-        table: str, columns: Sequence[str], also: Any = None
-    ) -> Iterator[tuple[str, pa.Table]]:
-        condition = where if also is None else where & also
-        for path, rows in datafiles.near(root, table, list(columns), condition):
-            yield path, rows.filter(pc.is_in(key_texts(rows, "tiles"), value_set=asked))
+    def inside(rows: pa.Table) -> pa.Table:
+        return rows.filter(pc.is_in(key_texts(rows, "tiles"), value_set=asked))
 
-    boxes, crossing = tiles.gathered(rows for _, rows in inside("scenes", tiles.BOX_COLUMNS))
+    def of_scenes(columns: Sequence[str], also: Any = True) -> Iterator[pa.Table]:
+        condition = where & also
+        return map(inside, datafiles.streamed(root, "scenes", list(columns), condition))
+
+    boxes, crossing = tiles.gathered(of_scenes(tiles.BOX_COLUMNS))
     if crossing:
         wide = pc.field("xmax") - pc.field("xmin") > tiles.WIDE_DEG
-        boxes = tiles.joined(boxes, [r for _, r in inside("scenes", tiles.SCENE_COLUMNS, wide)])
+        boxes = tiles.joined(boxes, of_scenes(tiles.SCENE_COLUMNS, wide))
     schema = arrow_schema("tiles")
-    held = list(inside("tiles", schema.names))
+    held = [(p, inside(rows)) for p, rows in datafiles.near(root, "tiles", schema.names, where)]
     come, gone = replaced(root, "tiles", tiles.derive(boxes, schema), held, pool, token)
     if come or gone:
         deltalog.commit(root, "tiles", come, gone)

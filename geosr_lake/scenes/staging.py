@@ -7,8 +7,9 @@ new rows are written once more.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,8 @@ from geosr_lake.scenes.selection import Selection
 
 DIGEST_BYTES = 16
 """Bytes that stand for the key of an item: among 10^9 a collision has odds of 10^-21."""
-_DIGEST = pa.binary(DIGEST_BYTES)
+Digests = NDArray[np.uint64]
+"""Digests as two numbers each, which are in order as their bytes are."""
 UNITS_A_TASK = 4
 SMALL_UNITS_A_TASK = 256
 FILE_ROWS = 250_000
@@ -53,6 +55,14 @@ class Asked:
     at: datetime
 
 
+KEY = np.dtype(
+    [
+        *(("high", np.uint64), ("low", np.uint64)),  # the digest of the key
+        *(("position", np.int64), ("kind", np.int32)),
+    ]
+)
+
+
 @dataclass(frozen=True)
 class Keys:
     """What a unit, or a part of it, held.
@@ -61,8 +71,9 @@ class Keys:
         path: The file that it is a part of.
         staged: The data file that its rows went to.
         records: Records read.
-        rows: A row a record that may become an item, in the order of the data file: `digest` of
-            its key, `position`, `outcome`, `reason`, `t_start`.
+        rows: A `KEY` a record that may become an item, in the order of the data file.
+        kinds: Outcome and reason, for each number that stands as `kind`.
+        span: First and last time of those that have one, in microseconds since 1970.
         left_out: Records that were not asked for: they are in no file.
         ended: Whether the unit ends here.
     """
@@ -70,9 +81,11 @@ class Keys:
     path: str
     staged: str
     records: int
-    rows: pa.Table
-    left_out: int
-    ended: bool
+    rows: NDArray[Any] = field(default_factory=lambda: np.empty(0, KEY))
+    kinds: tuple[tuple[str, str | None], ...] = ()
+    span: tuple[int, int] | None = None
+    left_out: int = 0
+    ended: bool = False
 
 
 def in_tasks(units: Sequence[Unit], at_once: int) -> list[list[Unit]]:
@@ -91,16 +104,23 @@ def in_tasks(units: Sequence[Unit], at_once: int) -> list[list[Unit]]:
     return [task for task in tasks if task]
 
 
-def digests(keys: pa.Table) -> pa.Array:
-    """Return what stands for the key of each row of `items`: no two keys have the same parts."""
+def digests(keys: pa.Table) -> Digests:
+    """Return what stands for the key of each row of `items`: no two keys have the same parts.
+
+    Args:
+        keys: Rows with the columns of the key.
+
+    Returns:
+        (row, 2) numbers.
+    """
     parts = [keys[name].combine_chunks() for name in contract("items").key]
     lengths = [pc.binary_length(part).cast(pa.string()) for part in parts]
     joined = pc.binary_join_element_wise(*lengths, *parts, "\n")
     if isinstance(joined, pa.ChunkedArray):
         joined = joined.combine_chunks()
     texts = joined.cast(pa.binary()).to_pylist()
-    made = [hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest() for text in texts]
-    return pa.array(made, _DIGEST)
+    made = b"".join(hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest() for text in texts)
+    return np.frombuffer(made, ">u8").reshape(-1, 2).astype(np.uint64)
 
 
 def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
@@ -117,7 +137,7 @@ def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
                 continue
             if batch.column("outcome").null_count:  # the row that counts, the unit's last
                 records = int(pc.sum(batch.column("records")).as_py())
-                yield Keys(unit.path, writer.path, records, NO_KEYS, 0, ended=True)
+                yield Keys(unit.path, writer.path, records, ended=True)
                 continue
             rows, left_out = pa.Table.from_batches([batch]), 0
             outside = asked.selection.outside_of(rows)
@@ -126,7 +146,7 @@ def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
                 rows = rows.filter(pa.array(~outside))
             writer.write(_items(asked, rows, unit))
             written += rows.num_rows
-            yield Keys(unit.path, writer.path, 0, _keys(rows), left_out, ended=False)
+            yield keys_of(rows, unit.path, writer.path, left_out)
             if written > FILE_ROWS:
                 done += filter(None, [writer.close()])
                 writer, written = Writer(asked.root, "items", asked.run_id), 0
@@ -146,19 +166,32 @@ def _items(asked: Asked, rows: pa.Table, unit: Unit) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-_KEY_FIELDS: list[tuple[str, pa.DataType]] = [
-    ("digest", _DIGEST),
-    ("position", pa.int64()),
-    ("outcome", pa.string()),
-    ("reason", pa.string()),
-    ("t_start", pa.timestamp("us", tz="UTC")),
-]
-NO_KEYS = pa.schema(_KEY_FIELDS).empty_table()
+def keys_of(rows: pa.Table, path: str, staged: str, left_out: int = 0) -> Keys:
+    """Return the keys of rows.
+
+    Args:
+        rows: Rows with the columns of the key, `position`, `outcome`, `reason` and `t_start`.
+        path: The file that they were read from.
+        staged: The data file that they went to.
+        left_out: Records that came with them and were not asked for.
+    """
+    keys, found = np.empty(rows.num_rows, KEY), digests(rows)
+    keys["high"], keys["low"] = found[:, 0], found[:, 1]
+    keys["position"] = rows["position"].to_numpy()
+    outcomes, reasons = (rows[n].combine_chunks().dictionary_encode() for n in _KIND)
+    # A null has no number, and gets the first.
+    of_reason = pc.fill_null(pc.add(reasons.indices, 1), 0).to_numpy()
+    texts = [None, *reasons.dictionary.to_pylist()]
+    both = outcomes.indices.to_numpy().astype(np.int64) * len(texts) + of_reason
+    used, keys["kind"] = np.unique(both, return_inverse=True)
+    names = outcomes.dictionary.to_pylist()
+    kinds = tuple((names[kind // len(texts)], texts[kind % len(texts)]) for kind in used.tolist())
+    times = pc.min_max(rows["t_start"].cast(pa.int64()))
+    span = (times["min"].as_py(), times["max"].as_py()) if times["min"].is_valid else None
+    return Keys(path, staged, 0, keys, kinds, span, left_out)
 
 
-def _keys(rows: pa.Table) -> pa.Table:
-    columns = [rows[name] for name, _ in _KEY_FIELDS[1:]]
-    return pa.table([digests(rows), *columns], schema=NO_KEYS.schema)
+_KIND = ("outcome", "reason")
 
 
 def rewrite(root: Root, run_id: str, path: str, keep: NDArray[np.bool_]) -> Iterator[DataFile]:

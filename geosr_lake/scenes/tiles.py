@@ -1,7 +1,8 @@
 """Scenes to tiles: the extent of a native cell is the union of its scenes' bounds."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,10 @@ SCENE_COLUMNS = ("sensor", "tile", "xmin", "ymin", "xmax", "ymax", "footprint_wk
 at most 180 degrees wide."""
 WIDE_DEG = 180.0
 """Bounds that are wider are those of a scene on both sides of the antimeridian."""
+ROWS_AT_ONCE = 10_000
+"""Tiles that are Python's at a time."""
+FOLDED_ROWS = 50_000
+"""Rows that wait until those of a tile become two."""
 
 
 def derive(scenes: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -36,8 +41,11 @@ def derive(scenes: pa.Table, schema: pa.Schema) -> pa.Table:
     members: dict[tuple[str, str], list[int]] = {}
     for i, key in enumerate(zip(sensors, names, strict=True)):
         members.setdefault(key, []).append(i)
-    rows = []
+    made, rows = [schema.empty_table()], []
     for (sensor, tile), indices in sorted(members.items()):
+        if len(rows) == ROWS_AT_ONCE:
+            made.append(pa.Table.from_pylist(rows, schema=schema))
+            rows = []
         parts = extent(boxes[indices], [wkb[i] for i in indices])
         whole = shapely.union_all(shapely.box(*parts.T))
         text = shapely.to_wkb(shapely.normalize(whole), byte_order=1)
@@ -55,7 +63,7 @@ def derive(scenes: pa.Table, schema: pa.Schema) -> pa.Table:
                 "extent_wkb": text,
             }
         )
-    return pa.Table.from_pylist(rows, schema=schema)
+    return pa.concat_tables([*made, pa.Table.from_pylist(rows, schema=schema)])
 
 
 def gathered(scenes: Iterable[pa.Table]) -> tuple[pa.Table, bool]:
@@ -71,28 +79,67 @@ def gathered(scenes: Iterable[pa.Table]) -> tuple[pa.Table, bool]:
         The rows, and whether scenes with wider bounds than `WIDE_DEG` were left aside: they need
         their footprints, see `joined`.
     """
-    parts, crossing = [], False
-    for given in scenes:
-        wide = pc.greater(pc.subtract(given["xmax"], given["xmin"]), WIDE_DEG)
-        crossing |= bool(pc.any(wide).as_py())
-        rows = given.filter(pc.invert(wide))
-        west = pc.less(pc.add(rows["xmin"], rows["xmax"]), 0.0)
-        one = pa.repeat(pa.scalar(1, pa.int64()), rows.num_rows)
-        parts.append(_bounds(rows.append_column("west", west).append_column("scene_count", one)))
-    known = [part for part in parts if part.num_rows]
-    whole = _bounds(pa.concat_tables(known)) if known else _BOXES.empty_table()
-    nothing = pa.nulls(whole.num_rows, pa.binary())
-    return whole.append_column("footprint_wkb", nothing), crossing
+    crossing = False
+
+    def narrow() -> Iterator[pa.Table]:
+        nonlocal crossing
+        for given in scenes:
+            wide = pc.greater(pc.subtract(given["xmax"], given["xmin"]), WIDE_DEG)
+            crossing |= bool(pc.any(wide).as_py())
+            rows = given.filter(pc.invert(wide))
+            yield rows.append_column("scene_count", pa.array(np.ones(rows.num_rows, np.int64)))
+
+    return _folded(narrow()), crossing
 
 
 def joined(boxes: pa.Table, crossing: Iterable[pa.Table]) -> pa.Table:
-    """Return rows of `gathered` with scenes on both sides of the antimeridian as they are."""
-    columns = [*SCENE_COLUMNS, "scene_count"]
-    parts = [boxes.select(columns)]
-    for rows in crossing:
-        one = pa.repeat(pa.scalar(1, pa.int64()), rows.num_rows)
-        parts.append(rows.append_column("scene_count", one).select(columns).cast(parts[0].schema))
-    return pa.concat_tables(parts)
+    """Return rows of `gathered` with those that stand for scenes on both sides of 180 degrees.
+
+    The parts of such a scene are bounds on their own, as they are to `extent`.
+
+    Args:
+        boxes: What `gathered` returned.
+        crossing: The scenes that it left aside, with `SCENE_COLUMNS`.
+    """
+    return _folded(chain([boxes], map(_sides, crossing)))
+
+
+def _sides(crossing: pa.Table) -> pa.Table:
+    """Return a row for each part of the scenes' footprints; the first one counts as the scene."""
+    wkb = crossing["footprint_wkb"].to_pylist()
+    boxes = np.column_stack([crossing[side].to_numpy() for side in BOX_COLUMNS[2:]])
+    parts = [
+        box[np.newaxis]
+        if text is None
+        else shapely.bounds(shapely.get_parts(shapely.from_wkb(text)))
+        for box, text in zip(boxes, wkb, strict=True)
+    ]
+    of_scene = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    flat = np.vstack([np.empty((0, 4)), *parts])
+    rows = crossing.select(["sensor", "tile"]).take(pa.array(of_scene, pa.int64()))
+    for i, side in enumerate(BOX_COLUMNS[2:]):
+        rows = rows.append_column(side, pa.array(flat[:, i]))
+    counts = np.r_[True, of_scene[1:] != of_scene[:-1]][: len(of_scene)].astype(np.int64)
+    return rows.append_column("scene_count", pa.array(counts))
+
+
+def _folded(parts: Iterable[pa.Table]) -> pa.Table:
+    """Return at most two rows a tile for rows with bounds and counts.
+
+    Memory does not grow with the rows.
+    """
+    waiting, number, room = [_BOXES.empty_table()], 0, FOLDED_ROWS
+    for rows in parts:
+        west = pc.less(pc.add(rows["xmin"], rows["xmax"]), 0.0)
+        found = _bounds(rows.select(_GIVEN).append_column("west", west))
+        waiting.append(found)
+        number += found.num_rows
+        if number > room:
+            waiting = [_bounds(pa.concat_tables(waiting))]
+            number = waiting[0].num_rows
+            room = max(FOLDED_ROWS, 2 * number)
+    whole = _bounds(pa.concat_tables(waiting))
+    return whole.append_column("footprint_wkb", pa.nulls(whole.num_rows, pa.binary()))
 
 
 _BOXES = pa.schema(
@@ -102,6 +149,7 @@ _BOXES = pa.schema(
         ("scene_count", pa.int64()),
     ]
 )
+_GIVEN = [name for name in _BOXES.names if name != "west"]
 
 
 def _bounds(rows: pa.Table) -> pa.Table:

@@ -1,10 +1,10 @@
-"""Which groups the items beyond the last commit touch, and the items and scenes of those groups.
+"""Which groups the items beyond the last commit touch, and where these groups lie.
 
-Narrow columns only, in Arrow; what is read of the lake is bounded by the tiles and days of the
-groups, as in `geosr_lake.scenes.derivation`.
+Narrow columns only, batch by batch; what is read of the lake is bounded by the tiles and days of
+the groups, as in `geosr_lake.scenes.derivation`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from geosr_lake.archives.reasons import KEPT, WITHDRAWN
 from geosr_lake.lake import Lake, changes, datafiles, ledger, tables
 from geosr_lake.lake.place import Root
+from geosr_lake.scenes import groups
 from geosr_lake.scenes.derivation import (
     AGE_FROM,
     GROUP_SPREAD_DAYS,
@@ -24,29 +24,41 @@ from geosr_lake.scenes.derivation import (
     NAME,
     has_withdrawals,
 )
+from geosr_lake.scenes.parted import Hashes, Mask, Parted
 
 MEMBER = ["group_key", "sensor", "tile", "identity", "outcome", "t_start"]
 NAMED = [*NAME, "version_key"]
 """What is needed besides where items are withdrawn."""
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Part:
-    """A data file of `items` with rows beyond the commit.
+class Pending:
+    """The data files of `items` with rows beyond the commit.
 
     Attributes:
-        path: Its name.
-        rows: Narrow columns of all its rows, in their order.
-        fresh: Which of them are kept or withdraw, and stand in no commit.
-        stands: Whether the newest version has the file: one that was compacted away tells only
-            which groups are touched.
+        paths: Their names.
+        standing: Those that the newest version has: one that was compacted away tells only which
+            groups are touched.
+        committed: The runs whose rows stand in a commit; None where no row of the files does.
     """
 
-    path: str
-    rows: pa.Table
-    fresh: Mask
-    stands: bool
+    paths: tuple[str, ...] = ()
+    standing: frozenset[str] = frozenset()
+    committed: pa.Array | None = None
+
+    @property
+    def told_by(self) -> list[str]:
+        """The columns that `fresh` needs."""
+        return ["outcome"] if self.committed is None else ["outcome", "run_id"]
+
+    def fresh(self, rows: pa.Table) -> Mask:
+        """Tell which rows of these files are kept or withdraw, and stand in no commit."""
+        fresh = pc.is_in(rows["outcome"], value_set=pa.array([KEPT, WITHDRAWN]))
+        if self.committed is not None:
+            held = pc.is_in(rows["run_id"], value_set=self.committed)
+            fresh = pc.and_(fresh, pc.invert(held))
+        found: Mask = fresh.to_numpy(zero_copy_only=False)
+        return found
 
 
 @dataclass
@@ -75,92 +87,139 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class Touched:
-    """Groups, and where they lie.
+    """Where touched groups lie.
 
     Attributes:
-        groups: Their keys, each once.
-        tiles: Their tiles; None if too many to name.
+        pending: The files with rows beyond the commit.
+        rows: The number of rows of each.
+        cells: The sensor and tile of the groups.
         near: An Arrow expression that holds for all their items and scenes.
-        parts: The files with rows beyond the commit, of those that stand.
         withdrawn: What is withdrawn.
+        others: Groups that are touched because an item of another group withdraws one of theirs.
     """
 
-    groups: pa.Array
-    tiles: list[str] | None
+    pending: Pending
+    rows: tuple[int, ...]
+    cells: frozenset[tuple[str, str]]
     near: Any
-    parts: tuple[Part, ...]
     withdrawn: Withdrawn
+    others: frozenset[str]
 
     @property
     def columns(self) -> list[str]:
         """The narrow columns of items that are needed."""
-        return [*MEMBER, *NAMED] if self.withdrawn else list(MEMBER)
+        return _columns(self.withdrawn)
 
 
-def touched(lake: Lake) -> Touched | None:
-    """Return the groups that items beyond the commit touch: this run's, and those of killed ones.
+def _columns(withdrawn: Withdrawn) -> list[str]:
+    return [*MEMBER, *NAMED] if withdrawn else list(MEMBER)
+
+
+@dataclass
+class _Lies:
+    """Where rows lie: sensors and tiles, first and last time in microseconds since 1970."""
+
+    cells: set[tuple[str, str]] = field(default_factory=set)
+    times: set[int] = field(default_factory=set)
+
+    def add(self, rows: pa.Table) -> None:
+        cells = rows.group_by(["sensor", "tile"]).aggregate([])
+        self.cells.update(zip(cells["sensor"].to_pylist(), cells["tile"].to_pylist(), strict=True))
+        span = pc.min_max(rows["t_start"].cast(pa.int64())).as_py()
+        known = self.times | (set(span.values()) - {None})
+        self.times = {min(known), max(known)} if known else set()
+
+    def near(self) -> Any:
+        """Return an expression that holds for all items and scenes of the rows' groups."""
+        spread = timedelta(days=GROUP_SPREAD_DAYS) // timedelta(microseconds=1)
+        first, last = (
+            pa.scalar(at, pa.timestamp("us", tz="UTC"))
+            for at in (min(self.times) - spread, max(self.times) + spread)
+        )
+        near = (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
+        names = sorted({tile for _, tile in self.cells})
+        return near & pc.field("tile").isin(names) if len(names) <= MAX_TILES_NAMED else near
+
+
+def touched(lake: Lake, members: Parted) -> Touched | None:
+    """Return where the groups lie that items beyond the commit touch: this run's, and killed ones'.
 
     None where there are none.
+
+    Args:
+        lake: The lake.
+        members: Gets the items beyond the commit, and those that they withdraw.
     """
     withdrawn = withdrawals(lake.root) if has_withdrawals(lake) else Withdrawn()
-    columns = [*MEMBER, *NAMED] if withdrawn else list(MEMBER)
-    parts = _parts(lake, columns)
-    rows = [part.rows.filter(pa.array(part.fresh)) for part in parts]
-    if not any(of_part.num_rows for of_part in rows):
+    pending, lies = pending_files(lake), _Lies()
+    columns = list(dict.fromkeys([*_columns(withdrawn), *pending.told_by]))
+    counts, withdraw = [], set[tuple[str, ...]]()
+    for number, path in enumerate(pending.paths):
+        at = 0
+        for rows in datafiles.read_groups(lake.root, "items", path, columns):
+            fresh = pending.fresh(rows)
+            flags = np.where(fresh, groups.TOUCHES, 0).astype(np.uint8)
+            if path in pending.standing:
+                flags[withdrawn.alive(rows)] |= groups.ALIVE | groups.HERE
+            members.add(groups.members(rows, flags, number, at))
+            lies.add(rows if fresh.all() else rows.filter(pa.array(fresh)))
+            if withdrawn:
+                withdraw |= _withdraw(rows.filter(pa.array(fresh)))
+            at += rows.num_rows
+        counts.append(at)
+    others = set()
+    for rows in _others(lake.root, withdraw, columns):
+        members.add(groups.members(rows, np.full(rows.num_rows, groups.TOUCHES, np.uint8)))
+        lies.add(rows)
+        others.update(rows["group_key"].to_pylist())
+    if not lies.cells:
         return None
-    if withdrawn:
-        rows += _others(lake.root, rows, columns)
-    spans = pa.concat_tables([of_part.select(["group_key", "tile", "t_start"]) for of_part in rows])
-    groups = pc.unique(spans["group_key"])
-    names = sorted(pc.unique(spans["tile"]).to_pylist())
-    tiles = names if len(names) <= MAX_TILES_NAMED else None
-    span, spread = pc.min_max(spans["t_start"]), timedelta(days=GROUP_SPREAD_DAYS)
-    kind = pa.timestamp("us", tz="UTC")
-    first, last = (
-        pa.scalar(at.as_py() + by, kind)
-        for at, by in ((span["min"], -spread), (span["max"], spread))
-    )
-    near = (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
-    if tiles is not None:
-        near &= pc.field("tile").isin(tiles)
-    return Touched(groups, tiles, near, tuple(p for p in parts if p.stands), withdrawn)
+    cells, near = frozenset(lies.cells), lies.near()
+    return Touched(pending, tuple(counts), cells, near, withdrawn, frozenset(others))
 
 
-def _parts(lake: Lake, columns: Sequence[str]) -> list[Part]:
+def named(root: Root, found: Touched, asked: Hashes) -> pa.Array:
+    """Return the keys of those touched groups that have one of some hashes."""
+    texts = set()
+    columns = ["group_key", *found.pending.told_by]
+    for path in found.pending.paths:
+        for rows in datafiles.read_groups(root, "items", path, columns):
+            keys = rows["group_key"].filter(pa.array(found.pending.fresh(rows)))
+            some = np.isin(groups.hashes(keys), asked)
+            texts.update(keys.filter(pa.array(some)).to_pylist())
+    others = pa.chunked_array([pa.array(sorted(found.others), pa.string())])
+    texts.update(others.filter(pa.array(np.isin(groups.hashes(others), asked))).to_pylist())
+    return pa.array(sorted(texts), pa.string())
+
+
+def pending_files(lake: Lake) -> Pending:
     """Return the files with rows beyond the commit: items are only ever appended."""
     root, since = lake.root, lake.versions.get("items")
     now = ledger.version_of(root, "items")
     if now is None:
-        return []
+        return Pending()
     live = ledger.files_of(root, "items", now)
-    asked = list(live)
-    committed: pa.Array | None = None
-    if since is not None:
-        came = changes.between(root, "items", since, now)
-        if came is not None and all(sign == changes.CAME for sign in came.values()):
-            begin = f"{tables.table_path(root, 'items')}/"
-            asked = [path.removeprefix(begin) for path in came]
-        else:  # files were written anew: rows are told apart by their runs
-            held = ledger.read(root, "items", since, columns=["run_id"])["run_id"]
-            asked = [p for p in live if p not in ledger.files_of(root, "items", since)]
-            committed = pc.unique(held)
-    parts = []
-    for path in asked:
-        told = [*columns, "run_id"] if committed is not None else [*columns]
-        rows = datafiles.read(root, "items", path, told)
-        fresh = pc.is_in(rows["outcome"], value_set=pa.array([KEPT, WITHDRAWN]))
-        if committed is not None:
-            fresh = pc.and_(fresh, pc.invert(pc.is_in(rows["run_id"], value_set=committed)))
-        mask = fresh.to_numpy(zero_copy_only=False)
-        parts.append(Part(path, rows.select([*columns]), mask, path in live))
-    return parts
+    if since is None:
+        return Pending(tuple(live), frozenset(live))
+    came = changes.between(root, "items", since, now)
+    if came is not None and all(sign == changes.CAME for sign in came.values()):
+        begin = f"{tables.table_path(root, 'items')}/"
+        paths = tuple(path.removeprefix(begin) for path in came)
+        return Pending(paths, frozenset(paths) & frozenset(live))
+    # Files were written anew: rows are told apart by their runs.
+    committed: set[str] = set()
+    for batch in ledger.batches(root, "items", since, columns=["run_id"]):
+        committed.update(pc.unique(batch.column(0)).to_pylist())
+    held = ledger.files_of(root, "items", since)
+    paths = tuple(path for path in live if path not in held)
+    return Pending(paths, frozenset(paths), pa.array(sorted(committed), pa.string()))
 
 
 def withdrawals(root: Root) -> Withdrawn:
     """Return up to which age each withdrawn item is withdrawn."""
     found = Withdrawn()
     where = pc.field("outcome") == WITHDRAWN
-    for _, rows in datafiles.near(root, "items", NAMED, where):
+    for rows in datafiles.streamed(root, "items", NAMED, where):
         for row in rows.to_pylist():
             name = tuple(row[part] for part in NAME)
             age = (row["version_key"] or "")[AGE_FROM:]
@@ -168,23 +227,24 @@ def withdrawals(root: Root) -> Withdrawn:
     return found
 
 
-def _others(root: Root, rows: Sequence[pa.Table], columns: list[str]) -> list[pa.Table]:
-    """Return the other versions of items that are withdrawn by `rows`, also of other days."""
-    named = {
-        tuple(row[part] for part in NAME)
-        for of_part in rows
-        for row in of_part.filter(pc.equal(of_part["outcome"], WITHDRAWN)).select(NAME).to_pylist()
-    }
-    if not named:
-        return []
-    ids = sorted({name[-1] for name in named})
+def _withdraw(rows: pa.Table) -> set[tuple[str, ...]]:
+    """Return the names of the items that rows withdraw."""
+    asked = rows.filter(pc.equal(rows["outcome"], WITHDRAWN)).select(NAME)
+    return {tuple(row[part] for part in NAME) for row in asked.to_pylist()}
+
+
+def _others(
+    root: Root, withdraw: Collection[tuple[str, ...]], columns: list[str]
+) -> Iterator[pa.Table]:
+    """Yield the versions of items that are withdrawn, also those of other days."""
+    if not withdraw:
+        return
+    ids = sorted({name[-1] for name in withdraw})
     where = pc.field("item_id").isin(ids) & pc.field("outcome").isin([KEPT, WITHDRAWN])
-    found = []
-    for _, others in datafiles.near(root, "items", columns, where):
-        names = others.select(NAME).to_pylist()
-        same = [tuple(row[part] for part in NAME) in named for row in names]
-        found.append(others.filter(pa.array(same, pa.bool_())))
-    return found
+    for rows in datafiles.streamed(root, "items", columns, where):
+        names = rows.select(NAME).to_pylist()
+        same = [tuple(row[part] for part in NAME) in withdraw for row in names]
+        yield rows.filter(pa.array(same, pa.bool_()))
 
 
 def taken_out(root: Root) -> int:
@@ -194,5 +254,5 @@ def taken_out(root: Root) -> int:
         return 0
     ids = sorted({name[-1] for name in withdrawn.ages})
     where = pc.field("item_id").isin(ids) & (pc.field("outcome") == KEPT)
-    found = datafiles.near(root, "items", ["outcome", *NAMED], where)
-    return sum(int((~withdrawn.alive(rows)).sum()) for _, rows in found)
+    found = datafiles.streamed(root, "items", ["outcome", *NAMED], where)
+    return sum(int((~withdrawn.alive(rows)).sum()) for rows in found)

@@ -6,6 +6,7 @@ import pytest
 import shapely
 from stac_items import TILES
 
+from geosr_lake.scenes import tiles
 from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive, gathered, joined
 
 EAST, WEST = shapely.box(179, 10, 180, 11), shapely.box(-180, 10.5, -178, 12)
@@ -58,6 +59,15 @@ def test_tiles_are_sorted_and_do_not_depend_on_order() -> None:
     assert first["tile"].to_pylist() == ["a", "b"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_tiles_are_made_some_at_a_time(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = pa.concat_tables([scenes(EAST, WEST, tile=tile) for tile in "bacb"])
+    whole = derive(given, TILES)
+    monkeypatch.setattr(tiles, "ROWS_AT_ONCE", at_once)
+    assert derive(given, TILES).equals(whole)
+    assert whole["tile"].to_pylist() == ["a", "b", "c"]
+
+
 def test_equal_extents_have_one_id_and_others_another() -> None:
     ids = [extent(box)[1]["extent_id"] for box in (EAST, shapely.box(179, 10, 180, 11), WEST)]
     assert ids[0] == ids[1] != ids[2]
@@ -83,6 +93,22 @@ def test_gathered_bounds_make_the_same_tiles(seed: int) -> None:
     assert boxes.num_rows <= 2 * len(parts)
     given = joined(boxes, [whole.filter(wide)])
     assert derive(given, TILES).equals(derive(whole, TILES))
+
+
+@pytest.mark.parametrize("room", [0, 3, 1000])
+def test_rows_of_a_tile_become_two(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many scenes there are, on both sides of 180 degrees too, and however they come."""
+    monkeypatch.setattr(tiles, "FOLDED_ROWS", room)
+    both = shapely.MultiPolygon([EAST, WEST])
+    whole = scenes(EAST, both, shapely.box(179.5, 10.2, 180, 10.4), WEST, both, EAST)
+    cut = [whole.slice(i, 1) for i in range(whole.num_rows)]
+    boxes, crossing = gathered(cut)
+    assert crossing
+    assert (boxes.num_rows, sum(boxes["scene_count"].to_pylist())) == (2, 4)
+    wide = [part for part in cut if part["footprint_wkb"].null_count == 0]
+    every = joined(boxes, [*wide, whole.slice(0, 0)])
+    assert (every.num_rows, sum(every["scene_count"].to_pylist())) == (2, 6)
+    assert derive(every, TILES).equals(derive(whole, TILES))
 
 
 def test_no_scene_is_no_tile() -> None:
