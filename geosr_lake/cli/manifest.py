@@ -19,11 +19,13 @@ from geosr_lake.cli.console import (
     say,
 )
 from geosr_lake.errors import IncompleteError, UsageError
-from geosr_lake.recipe import load_recipe
+from geosr_lake.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from geosr_lake.manifest import ManifestSummary
+    from geosr_lake.lake import Lake
+    from geosr_lake.manifest import Files, ManifestSummary
     from geosr_lake.manifest.differ import Difference
+    from geosr_lake.manifest.predict import Prediction
     from geosr_lake.manifest.summary import CellCount
 
 app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
@@ -60,6 +62,25 @@ def _show(summary: "ManifestSummary", name: str) -> None:
         for split, counts in of_subset.items()
     ]
     print_rows(["subset", "split", "blocks", "samples", "reserves"], rows, title="Splits")
+
+
+def _show_prediction(found: "Prediction", name: str) -> None:
+    counts: dict[str, int | float | str] = {
+        "tile pairs": found.tile_pairs,
+        "share of the sites": "all" if found.frac >= 1 else f"{found.frac:.1%}",
+        "sites looked at": found.sites_looked_at,
+        "seconds": f"{found.seconds:.1f}",
+    }
+    print_counts(f"What a manifest of {name} would hold: nothing is written", counts)
+    rows = [
+        [
+            *(cell.subset, cell.stratum, cell.band or "", cell.asked, cell.samples),
+            "met" if cell.met else cell.plus_minus,
+        ]
+        for cell in found.cells
+    ]
+    head = ["subset", "stratum", "part", "asked", "samples", "plus or minus"]
+    print_rows(head, rows, title="Quotas")
 
 
 def _by_name(given: list[str] | None, option: str) -> dict[str, Path]:
@@ -109,6 +130,15 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
     return said
 
 
+def _predict(lake: "Lake", recipe: Recipe, land_cover: Path, files: "Files", as_json: bool) -> None:
+    """Say what a build would find."""
+    from geosr_lake.manifest.predict import predict
+
+    with progress_bar() as progress:
+        found = predict(lake, recipe, land_cover, files=files, progress=progress)
+    report(asdict(found), as_json=as_json, show=lambda: _show_prediction(found, recipe.name))
+
+
 @app.command()
 def build(
     recipe: Annotated[
@@ -150,6 +180,14 @@ def build(
             help="Polygons with names, for subsets that are spread over them.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Write nothing; say how many samples a build would find, from a share of the "
+            "sites, give or take two standard errors.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -169,6 +207,9 @@ def build(
         rule = load_recipe(recipe)
         files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
+        if dry_run:
+            _predict(opened, rule, land_cover, files, as_json)
+            return
         with progress_bar() as progress:
             summary = build_manifest(opened, rule, land_cover, files=files, progress=progress)
         following = ["geosr", "cubes", "materialize", "--manifest", summary.manifest_id]
