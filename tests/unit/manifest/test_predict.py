@@ -60,7 +60,7 @@ def asked(*subsets: dict[str, Any], **more: Any) -> Recipe:
 
 
 def state(lake: Lake) -> tuple[dict[str, int], set[Path]]:
-    return Lake.open(str(lake.root)).versions, {p for p in Path(str(lake.root)).rglob("*")}
+    return Lake.open(str(lake.root)).versions, set(Path(str(lake.root)).rglob("*"))
 
 
 def off(cells: tuple[PredictedCell, ...], built: Any) -> Iterator[tuple[PredictedCell, int]]:
