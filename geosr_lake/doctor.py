@@ -124,12 +124,14 @@ def check_java() -> Check:
 
 
 def check_jars() -> Check:
-    """Say whether the jars of Delta and Sedona are there; if not they come with the first run."""
+    """Say whether the jars of Delta and Sedona are there; Spark fetches them at its first start."""
     from geosr_lake.lake.session import JARS_MB, ivy_dir, jars_present
 
     if jars_present():
         return Check("jars", True, f"in {ivy_dir()}")
-    return Check("jars", True, f"not in {ivy_dir()} yet: the first run downloads {JARS_MB} MB")
+    return Check(
+        "jars", True, f"not in {ivy_dir()} yet: Spark's first start downloads {JARS_MB} MB"
+    )
 
 
 def _memory_bytes() -> int:

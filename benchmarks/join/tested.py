@@ -2,7 +2,8 @@
 
 A join on `ST_Intersects AND time` goes through a tree of boxes: SedonaDB, DuckDB's spatial join,
 GeoPandas and Sedona's range join all test every pair of scenes whose boxes meet, whatever their
-times, which they compare afterwards. None of them says how many these are, so they are counted.
+times, which they compare afterwards. Only SedonaDB says how many these are, and only where its plan
+is explained: of Sentinel-2 with NAIP in one year 10.37 million candidates, here 10,368,394.
 """
 
 from pathlib import Path

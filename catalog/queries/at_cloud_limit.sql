@@ -8,7 +8,7 @@ WITH eligible AS (
         *,
         coalesce(lr_cloud_frac, 0) <= :max_cloud AND coalesce(hr_cloud_frac, 0) <= :max_cloud AS passes
     FROM candidates
-    WHERE verdict IN ('kept', 'reserve', 'not_best', 'over_quota')
+    WHERE verdict IN ('kept', 'reserve', 'shared_ground', 'not_best', 'over_quota')
 )
 SELECT
     m.name,

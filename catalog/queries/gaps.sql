@@ -9,7 +9,7 @@ WITH counted AS (
         count_if(verdict = 'kept') AS samples,
         count(*) AS candidates
     FROM candidates
-    WHERE verdict IN ('kept', 'reserve', 'not_best', 'over_quota')
+    WHERE verdict IN ('kept', 'reserve', 'shared_ground', 'not_best', 'over_quota')
     GROUP BY manifest_id, days_apart
 )
 SELECT

@@ -8,6 +8,7 @@ banded AS (
     SELECT
         d.manifest_id,
         floor(g.lat / :band) * :band AS from_lat,
+        d.site_id,
         s.sample_id
     FROM drawn AS d
     JOIN sites AS g USING (site_id)
@@ -18,9 +19,12 @@ SELECT
     m.name,
     b.manifest_id,
     b.from_lat,
-    count(*) AS sites_drawn,
+    count(DISTINCT b.site_id) AS sites_drawn,
     count(b.sample_id) AS samples,
-    round(100 * count(b.sample_id) / count(*), 1) AS percent_taken
+    round(
+        100 * count(DISTINCT CASE WHEN b.sample_id IS NOT NULL THEN b.site_id END)
+        / count(DISTINCT b.site_id), 1
+    ) AS percent_taken
 FROM banded AS b
 JOIN manifests AS m USING (manifest_id)
 GROUP BY m.name, b.manifest_id, b.from_lat

@@ -17,7 +17,7 @@ SELECT
 FROM candidates AS c
 JOIN manifests AS m USING (manifest_id)
 JOIN sites AS s USING (site_id)
-WHERE c.verdict IN ('kept', 'reserve', 'not_best', 'over_quota')
+WHERE c.verdict IN ('kept', 'reserve', 'shared_ground', 'not_best', 'over_quota')
 GROUP BY m.name, c.manifest_id, c.site_id
 HAVING count(*) >= :least
 ORDER BY pairs DESC, m.name, c.manifest_id, c.site_id

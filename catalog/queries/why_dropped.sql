@@ -13,6 +13,9 @@ SELECT
     round(median(abs(c.gap_s)) / 86400, 2) AS median_gap_days
 FROM candidates AS c
 JOIN manifests AS m USING (manifest_id)
-LEFT JOIN funnel AS f ON f.manifest_id = c.manifest_id AND f.rule = c.verdict
+LEFT JOIN (
+    SELECT manifest_id, rule, min(step) AS step FROM funnel GROUP BY manifest_id, rule
+) AS f
+    ON f.manifest_id = c.manifest_id AND f.rule = c.verdict
 GROUP BY m.name, c.manifest_id, c.verdict, f.step
 ORDER BY m.name, c.manifest_id, f.step NULLS LAST, c.verdict

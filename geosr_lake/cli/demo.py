@@ -89,9 +89,6 @@ def run_demo(out: Path, *, seed: int, bar: Bar, tell: Callable[[str], None]) -> 
     with meter.step("generate the archive"):
         archive = _archive(out / "archive", seed, bar)
     lake = Lake.create(out / "lake", tell=tell)
-    with meter.step("start Spark"):
-        bar.start("Starting Spark")
-        _ = lake.spark
     with meter.step("scenes"):
         scenes = ingest(lake, [archive / "items"], progress=bar)
     stages: dict[str, Any] = {"scenes": asdict(scenes)}

@@ -1,7 +1,9 @@
 """`geosr manifest`: choose the samples of a release."""
 
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,9 +106,25 @@ def _named(cell: "CellCount") -> str:
     return ", ".join(filter(None, (cell.subset, cell.stratum, cell.band)))
 
 
+def _lacking(cell: "CellCount") -> str:
+    if cell.samples < cell.asked:
+        return f"{cell.samples:,} of {cell.asked:,} samples"
+    return f"{cell.reserves:,} of {cell.reserves_asked:,} reserves"
+
+
+def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
+    """Say which labelled subsets draw without the extent of their label product."""
+    _, rule = recipe.selection
+    names = [s.name for s in rule.parts if s.label and s.sites == "grid" and s.name not in extents]
+    if not names:
+        return []
+    told = ", ".join(names)
+    return [f"Without --extent sites of {told} may lie where their label product has nothing."]
+
+
 def _shortfalls(summary: "ManifestSummary") -> list[str]:
     said = [
-        f"Only {cell.samples} of {cell.asked} samples of {_named(cell)} were found: {cell.reason}."
+        f"Only {_lacking(cell)} of {_named(cell)} were found: {cell.reason}."
         for cell in summary.quotas
         if cell.reason
     ]
@@ -130,13 +148,46 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
     return said
 
 
-def _predict(lake: "Lake", recipe: Recipe, land_cover: Path, files: "Files", as_json: bool) -> None:
-    """Say what a build would find."""
+LandCoverOption = Annotated[
+    Path,
+    typer.Option(
+        "--land-cover",
+        metavar="FILE",
+        help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
+    ),
+]
+ChipsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chips",
+        metavar="SUBSET=FILE",
+        help="Polygons of a label's chips (GeoParquet, GeoJSON), for a subset of chips.",
+    ),
+]
+ExtentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extent",
+        metavar="SUBSET=FILE",
+        help="Polygons in which a subset's sites lie (GeoParquet, GeoJSON).",
+    ),
+]
+EcoregionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ecoregions",
+        metavar="FILE",
+        help="Polygons with names, for subsets that are spread over them.",
+    ),
+]
+
+
+def _predicted(lake: "Lake", recipe: Recipe, land_cover: Path, files: "Files") -> "Prediction":
+    """Return what a build would find."""
     from geosr_lake.manifest.predict import predict
 
     with progress_bar() as progress:
-        found = predict(lake, recipe, land_cover, files=files, progress=progress)
-    report(asdict(found), as_json=as_json, show=lambda: _show_prediction(found, recipe.name))
+        return predict(lake, recipe, land_cover, files=files, progress=progress)
 
 
 @app.command()
@@ -147,39 +198,11 @@ def build(
             "--recipe", metavar="RECIPE", help="A YAML file, or a shipped recipe as s2_naip."
         ),
     ],
-    land_cover: Annotated[
-        Path,
-        typer.Option(
-            "--land-cover",
-            metavar="FILE",
-            help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
-        ),
-    ],
+    land_cover: LandCoverOption,
     lake: LakeOption,
-    chips: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--chips",
-            metavar="SUBSET=FILE",
-            help="Polygons of a label's chips (GeoParquet, GeoJSON), for a subset of chips.",
-        ),
-    ] = None,
-    extent: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--extent",
-            metavar="SUBSET=FILE",
-            help="Polygons in which a subset's sites lie (GeoParquet, GeoJSON).",
-        ),
-    ] = None,
-    ecoregions: Annotated[
-        Path | None,
-        typer.Option(
-            "--ecoregions",
-            metavar="FILE",
-            help="Polygons with names, for subsets that are spread over them.",
-        ),
-    ] = None,
+    chips: ChipsOption = None,
+    extent: ExtentOption = None,
+    ecoregions: EcoregionsOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -199,7 +222,11 @@ def build(
     --chips chesapeakersc=patches.parquet --lake my_lake`
     """
     parts = ["geosr", "manifest", "build", "--recipe", recipe, "--land-cover", str(land_cover)]
-    with exit_codes(shlex.join([*parts, "--lake", lake])):
+    parts += [word for text in chips or () for word in ("--chips", text)]
+    parts += [word for text in extent or () for word in ("--extent", text)]
+    parts += ["--ecoregions", str(ecoregions)] if ecoregions else []
+    command = shlex.join([*parts, "--lake", lake])
+    with exit_codes(f"{command} --dry-run" if dry_run else command):
         from geosr_lake.lake import Lake
         from geosr_lake.manifest import Files
         from geosr_lake.manifest import build as build_manifest
@@ -208,7 +235,9 @@ def build(
         files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
         if dry_run:
-            _predict(opened, rule, land_cover, files, as_json)
+            found = _predicted(opened, rule, land_cover, files)
+            show = partial(_show_prediction, found, rule.name)
+            report(asdict(found), as_json=as_json, show=show, next_step=command)
             return
         with progress_bar() as progress:
             summary = build_manifest(opened, rule, land_cover, files=files, progress=progress)
@@ -219,7 +248,7 @@ def build(
             show=lambda: _show(summary, rule.name),
             next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
         )
-        for sentence in _shortfalls(summary):
+        for sentence in [*_unbounded(rule, files.extents), *_shortfalls(summary)]:
             say(sentence)
         if not summary.samples:
             raise IncompleteError(
@@ -230,6 +259,44 @@ def build(
 
 
 ManifestArgument = Annotated[str, typer.Argument(metavar="MANIFEST", help="Id of a manifest.")]
+
+
+@app.command()
+def rebuild(
+    manifest: ManifestArgument,
+    land_cover: LandCoverOption,
+    lake: LakeOption,
+    chips: ChipsOption = None,
+    extent: ExtentOption = None,
+    ecoregions: EcoregionsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a manifest anew from the table versions it was made from; nothing is written.
+
+    Ends with code 3 if a row differs.
+
+    Example: `geosr manifest rebuild man-... --land-cover nlcd.tif --lake my_lake`
+    """
+    with exit_codes(shlex.join(["geosr", "manifest", "rebuild", manifest])):
+        from geosr_lake.lake import Lake
+        from geosr_lake.manifest import Files
+        from geosr_lake.manifest.rebuild import rebuild as rebuild_manifest
+
+        files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
+        with progress_bar() as progress:
+            found = rebuild_manifest(
+                Lake.open(lake, tell=say), manifest, land_cover, files=files, progress=progress
+            )
+        counts = {"rows": found.rows, "equal rows": found.equal_rows}
+        counts |= {f"version of {table}": n for table, n in sorted(found.versions.items())}
+        title = "The same rows" if found.same else "Not the same rows"
+        report(asdict(found), as_json=as_json, show=lambda: print_counts(title, counts))
+        if not found.same:
+            raise IncompleteError(
+                "The manifest is another one when it is chosen anew",
+                where=manifest,
+                next_step="Another version of geosr_lake may choose otherwise: see CHANGELOG.md.",
+            )
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The lake as a user holds it: tables at pinned versions, SQL over them, and stages' runs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -133,6 +133,12 @@ class Lake:
         other = Lake(self.root, tell=self._tell)
         commit = moments.choose(commits.history(self.root), when)
         other._versions = commits.pinned_versions(self.root, commit)
+        return other
+
+    def with_versions(self, versions: Mapping[str, int]) -> "Lake":
+        """Return this lake at these Delta versions; a table that is not named has no rows."""
+        other = Lake(self.root, tell=self._tell)
+        other._versions = dict(versions)
         return other
 
     def df(self, table: str) -> "DataFrame":

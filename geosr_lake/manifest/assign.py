@@ -15,6 +15,7 @@ from geosr_lake.manifest.judge import OVER_QUOTA, SHARED_GROUND, STANDS
 from geosr_lake.manifest.quotas import Room
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Subset
+from geosr_lake.sensors.grid import northing_origin_m
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -22,6 +23,8 @@ Bools = NDArray[np.bool_]
 
 class Ground:
     """Squares that are taken, of one size, at any corner of their zones.
+
+    A zone is the same north and south of the equator: northings are counted from there.
 
     Args:
         size_m: Their edge.
@@ -32,20 +35,22 @@ class Ground:
         self._taken: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
 
     def _near(self, epsg: int, x_m: int, y_m: int) -> tuple[int, int, int]:
-        return epsg, int(x_m // self._size), int(y_m // self._size)
+        return epsg % 100, int(x_m // self._size), int(y_m // self._size)
 
     def meets(self, epsg: int, x_m: int, y_m: int) -> bool:
         """Tell whether a square shares ground with one that is taken; to touch is not to share."""
-        _, column, row = self._near(epsg, x_m, y_m)
+        y_m -= int(northing_origin_m(epsg))
+        zone, column, row = self._near(epsg, x_m, y_m)
         return any(
             abs(x - x_m) < self._size and abs(y - y_m) < self._size
             for i in (column - 1, column, column + 1)
             for j in (row - 1, row, row + 1)
-            for x, y in self._taken.get((epsg, i, j), ())
+            for x, y in self._taken.get((zone, i, j), ())
         )
 
     def take(self, epsg: int, x_m: int, y_m: int) -> None:
         """Take a square."""
+        y_m -= int(northing_origin_m(epsg))
         self._taken[self._near(epsg, x_m, y_m)].append((x_m, y_m))
 
 

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geosr_lake import ids, verdicts
+from geosr_lake import verdicts
 from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice, choose
 from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.inputs import Pairs, Scenes, read
-from geosr_lake.manifest.judge import Ints, sample_ids
+from geosr_lake.manifest.judge import Ints, pair_names, sample_ids
 from geosr_lake.manifest.places import NO_FILES, Files, Places
-from geosr_lake.manifest.quotas import NATURAL, QuotaCell
+from geosr_lake.manifest.reasons import Reasons
 from geosr_lake.manifest.select import content_hash, manifest_id, manifest_rows
 from geosr_lake.manifest.summary import ManifestSummary, by_split, cell_counts, funnel
 from geosr_lake.manifest.write import Draft, write
@@ -64,10 +64,10 @@ def build(
         told.start("Reading pairs and scenes")
         pairs = read(lake, recipe)
         choice = choose(pairs, task, rule, layer, places, told)
-        rows = manifest_rows(_chosen(pairs, choice, recipe), rule)
+        rows = manifest_rows(chosen(pairs, choice, recipe), rule)
         counts, steps = _verdicts(choice, rule), verdicts.asked(rule.verdicts)
-        quotas = cell_counts(choice.cells, choice.found, _Reasons(choice, places).of)
-        rows_hash = content_hash(rows, _hashed_columns())
+        quotas = cell_counts(choice.cells, choice.found, Reasons(choice, places).of)
+        rows_hash = content_hash(rows, hashed_columns())
         name = manifest_id(task.name, rule.rule_id, rows_hash)
         draft = Draft(
             manifest_id=name,
@@ -80,7 +80,7 @@ def build(
             files=places.versions,
             draws=_draws(pairs, choice, name),
             sites=choice.sites,
-            candidates=_candidates(pairs, choice, recipe, name),
+            candidates=_with_splits(_candidates(pairs, choice, recipe, name), rows),
         )
         told.start("Writing the manifest")
         unchanged = not write(lake, draft)
@@ -92,7 +92,7 @@ def build(
             unchanged=unchanged,
             tile_pairs=len(pairs.tiles),
             sites_found=sum(int(draws.n_sites.sum()) for draws in choice.draws),
-            sites_drawn=choice.sites.num_rows,
+            sites_drawn=pc.count_distinct(choice.sites["site_id"]).as_py(),
             sites_per_tile_pair=choice.per_tile_pair,
             widened=choice.per_tile_pair > rule.sites_per_tile_pair,
             pairs=len(pairs),
@@ -124,54 +124,21 @@ def _verdicts(choice: Choice, rule: SelectRule) -> dict[str, dict[str, int]]:
     return found
 
 
-class _Reasons:
-    """Says why cells of quotas lack samples; they do only where no site was left to be drawn."""
-
-    def __init__(self, choice: Choice, places: Places) -> None:
-        self._chips = {places.subsets[number].name for number in places.chips}
-        self._of_name = {subset.name: subset for subset in places.subsets}
-        names = np.array([*self._of_name], dtype=object)
-        strata = choice.sites["stratum"].to_pylist()
-        self._verdicts: dict[tuple[str, str | None], Counter[str]] = {}
-        of_site = choice.subset[choice.site].tolist()
-        for number, site, code in zip(
-            of_site, choice.site.tolist(), choice.verdict.tolist(), strict=True
-        ):
-            key = names[number], strata[site]
-            self._verdicts.setdefault(key, Counter())[_NAMES[code]] += 1
-
-    def of(self, cell: QuotaCell) -> str:
-        """Return the reason of one cell."""
-        if self._of_name[cell.subset].sites == "chips" and cell.subset not in self._chips:
-            return "its chips were not given"
-        strata = ("urban", "non_urban") if cell.stratum == NATURAL else (cell.stratum,)
-        mine = sum((self._verdicts.get((cell.subset, s), Counter()) for s in strata), Counter())
-        unknown = self._verdicts.get((cell.subset, None), Counter())
-        dropped = mine + unknown
-        for name in (verdicts.KEPT, verdicts.RESERVE, "not_best"):
-            dropped.pop(name, None)
-        if not dropped:
-            return "no other site is shown whole by a pair"
-        verdict, n = min(dropped.items(), key=lambda item: (-item[1], item[0]))
-        return f"no site is left; {verdict} dropped most candidates, {n:,} of {dropped.total():,}"
-
-
-def _pair_columns(pairs: Pairs, pair: Ints, rule_id: str) -> dict[str, Any]:
+def _pair_columns(pairs: Pairs, pair: Ints) -> dict[str, Any]:
     """Return the columns that name pairs, in both tables that have them."""
     lr, hr = (
         scenes.ids.take(pa.array(of_pair[pair]))
         for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
     )
-    names = ids.pair_ids(rule_id, lr.to_pylist(), hr.to_pylist())
     return {
-        "pair_id": pa.array(names, pa.string()),
+        "pair_id": pa.array(pair_names(pairs, pair), pa.string()),
         "lr_scene_id": lr.cast(pa.string()),
         "hr_scene_id": hr.cast(pa.string()),
         "gap_s": pairs.gap_s[pair],
     }
 
 
-def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
+def chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
     """Return samples and reserves, as `manifest_rows` takes them."""
     at = np.flatnonzero(np.isin(choice.verdict, (KEPT, RESERVE)))
     site, pair = choice.site[at], choice.pair[at]
@@ -184,7 +151,7 @@ def _chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]
             "sample_id": pa.array(sample_ids(subsets, names, pair, pairs), pa.string()),
             "subset": pa.array(subsets, pa.string()),
             "role": pa.array(np.where(kept, "sample", "reserve"), pa.string()),
-            **_pair_columns(pairs, pair, recipe.pairs.rule_id),
+            **_pair_columns(pairs, pair),
             **{
                 name: sites[name]
                 for name in ("site_id", "stratum", "block", "split", "size_m", "epsg", "x_m", "y_m")
@@ -203,6 +170,17 @@ def _candidates(pairs: Pairs, choice: Choice, recipe: Recipe, manifest: str) -> 
     )
 
 
+def _with_splits(candidates: pa.Table, rows: list[dict[str, Any]]) -> pa.Table:
+    """Return candidates with the split that the chosen sites got where it is not by blocks."""
+    of_site = {row["site_id"]: row["split"] for row in rows}
+    at = pc.index_in(candidates["site_id"], value_set=pa.array([*of_site], pa.string()))
+    chosen = pa.array([*of_site.values()], pa.string()).take(at.combine_chunks())
+    place = candidates.schema.get_field_index("split")
+    return candidates.set_column(
+        place, "split", pc.coalesce(candidates["split"], chosen).cast(pa.string())
+    )
+
+
 def _some_candidates(
     pairs: Pairs, choice: Choice, some: slice, recipe: Recipe, manifest: str
 ) -> pa.Table:
@@ -214,7 +192,7 @@ def _some_candidates(
         "manifest_id": pa.repeat(manifest, len(site)),
         "subset": pa.array(_subset_names(recipe)[choice.subset[site]], pa.string()),
         "site_id": sites["site_id"],
-        **_pair_columns(pairs, pair, recipe.pairs.rule_id),
+        **_pair_columns(pairs, pair),
         "lr_tile": pairs.tiles.lr_tile.take(pa.array(tile_pair)),
         "hr_tile": pairs.tiles.hr_tile.take(pa.array(tile_pair)),
         "verdict": pa.array([_NAMES[int(c)] for c in codes], pa.string()).take(pa.array(at)),
@@ -265,5 +243,6 @@ def _outdated(lake: Lake, recipe: Recipe) -> bool:
     return changes.between(lake.root, "scenes", since, scenes) != {}
 
 
-def _hashed_columns() -> list[str]:
+def hashed_columns() -> list[str]:
+    """Return the columns that a manifest's hash covers."""
     return [name for name in contract("manifest").names if name != "manifest_id"]

@@ -175,6 +175,8 @@ class Search:
     def _from_grid(self) -> int:
         """Draw from the grid; return how many sites a tile pair could draw in the end."""
         tiles, most = self._pairs.tiles, self._rule.sites_per_tile_pair
+        if not self._places.on_grid:
+            return most
         before, looked_at, seen = len(self._waves), 0, np.empty(0, np.uint64)
         n_sites: Ints | None = None
         while True:

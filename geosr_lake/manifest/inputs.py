@@ -110,6 +110,7 @@ class Pairs:
         tiles: The tile pairs.
         lr_scenes: What `lr` counts.
         hr_scenes: What `hr` counts.
+        rule_id: The rule.
         ranked: Whether gap and overlap are known; else the best pair of a site is not.
     """
 
@@ -121,6 +122,7 @@ class Pairs:
     tiles: TilePairs
     lr_scenes: Scenes
     hr_scenes: Scenes
+    rule_id: str
     ranked: bool = True
 
     def __len__(self) -> int:
@@ -188,6 +190,7 @@ def read(
         ),
         lr_scenes=lr.scenes,
         hr_scenes=hr.scenes,
+        rule_id=rule_id,
         ranked=ranked,
     )
 

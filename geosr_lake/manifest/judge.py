@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from geosr_lake.ids import sample_id
+from geosr_lake.ids import pair_ids, sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
 from geosr_lake.manifest.predicates import dropped_by
 from geosr_lake.manifest.sites import Cells, squares
-from geosr_lake.recipe import SR, SelectRule
+from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
 from geosr_lake.verdicts import RULE_NAMES
 
@@ -90,7 +89,7 @@ def candidates(
     verdict = first_rules(sites, of_site, pair, pairs, task, rule)
     stands = verdict == STANDS
     if pairs.ranked:
-        place = _places(sites, of_site, pair, stands, pairs, rule.pairs_per_site)
+        place = _places(of_site, pair, stands, pairs, rule.pairs_per_site)
     else:
         place = _any_places(of_site, stands)
     return Candidates(of_site, pair, verdict, place)
@@ -172,12 +171,21 @@ def sample_ids(
     return found
 
 
-def _places(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs, most: int) -> Ints:
+def pair_names(pairs: Pairs, pair: Ints) -> list[str]:
+    """Return the ids of pairs, from their numbers."""
+    lr, hr = (
+        scenes.ids.take(pa.array(of_pair[pair])).to_pylist()
+        for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
+    )
+    return pair_ids(pairs.rule_id, lr, hr)
+
+
+def _places(site: Ints, pair: Ints, stands: Bools, pairs: Pairs, most: int) -> Ints:
     """Return the place of each candidate that stands among those of its site; -1 for others.
 
-    First is the least |gap|, then the greatest overlap, then the least cloud on both sides together
-    (unknown counts as 1), then the least id that a sample of the subset `sr` would have. Beyond
-    `most` places of a site the order of equal ones is not settled.
+    First is the least |gap|, then the least cloud on both sides together (unknown counts as 1),
+    then the greatest overlap, then the least `pair_id`. Beyond `most` places of a site the order of
+    equal ones is not settled.
     """
     place = np.full(len(site), -1, dtype=np.int64)
     at = np.flatnonzero(stands)
@@ -185,7 +193,7 @@ def _places(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs, m
     for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr)):
         cloud += np.nan_to_num(scenes.cloud_frac[of_pair[pair[at]]], nan=1.0)
     order = np.stack(
-        [cloud, -pairs.overlap_frac[pair[at]], np.abs(pairs.gap_s[pair[at]]), site[at]]
+        [-pairs.overlap_frac[pair[at]], cloud, np.abs(pairs.gap_s[pair[at]]), site[at]]
     )
     by_rank = np.lexsort(order)
     ranks, at = order[:, by_rank].T, at[by_rank]
@@ -199,7 +207,7 @@ def _places(sites: Sites, site: Ints, pair: Ints, stands: Bools, pairs: Pairs, m
     tied = (np.bincount(group, minlength=len(starts)) > 1) & (before < most)
     asked = np.flatnonzero(tied[group])
     names = np.full(len(at), "", dtype=object)
-    names[asked] = sample_ids(repeat(SR), sites.ids[site[at[asked]]], pair[at[asked]], pairs)
+    names[asked] = pair_names(pairs, pair[at[asked]])
     at = at[np.lexsort((names.astype(str), group))]
     first = np.flatnonzero(new_site)
     place[at] = np.arange(len(at)) - np.repeat(first, np.diff([*first, len(at)]))

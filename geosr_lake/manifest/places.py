@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geosr_lake.errors import UsageError
+from geosr_lake.manifest.cells import UTM_NORTH_DEG, UTM_SOUTH_DEG
 from geosr_lake.manifest.polygons import Geometries, read_polygons
 from geosr_lake.manifest.sites import Cells, lonlat, squares
 from geosr_lake.recipe import SelectRule, Subset
@@ -64,6 +66,8 @@ class Places:
             if subset.name in files.chips
         }
         self._regions = _Regions(files.ecoregions) if files.ecoregions else None
+        if self._regions and files.ecoregions:
+            _are_known(self.subsets, self._regions.names, files.ecoregions)
         named = {f"chips {name}": path for name, path in files.chips.items()}
         named |= {f"extent {name}": path for name, path in files.extents.items()}
         named |= {"ecoregions": files.ecoregions} if files.ecoregions else {}
@@ -136,6 +140,19 @@ def _belong(files: Files, subsets: tuple[Subset, ...]) -> None:
         )
 
 
+def _are_known(subsets: tuple[Subset, ...], names: list[str | None], path: Path) -> None:
+    known = sorted({name for name in names if name is not None})
+    for subset in subsets:
+        for region in subset.spread.ecoregions if subset.spread else ():
+            if region not in known:
+                near = get_close_matches(region, known, n=1)
+                raise UsageError(
+                    f"There is no region {region!r}, which the subset {subset.name} names",
+                    where=str(path),
+                    next_step=f"Did you mean {near[0]!r}?" if near else None,
+                )
+
+
 def _version(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -170,8 +187,12 @@ def chip_cells(task: Task, path: Path) -> Cells:
     shapes = read_polygons(path).shapes
     if not len(shapes):
         return Cells.joined([])
-    points = shapely.centroid(shapes)
-    lon, lat = shapely.get_x(points), shapely.get_y(points)
+    lon, lat = _middles(shapes)
+    beyond = np.flatnonzero((lat < UTM_SOUTH_DEG) | (lat > UTM_NORTH_DEG))
+    if beyond.size:
+        raise UsageError(
+            f"Row {int(beyond[0])} lies beyond 80 S or 84 N, where UTM ends", where=str(path)
+        )
     codes = np.asarray(
         grid.utm_epsg(lon, lat, northern_zones_only=task.northern_zones_only), dtype=np.int64
     )
@@ -201,6 +222,19 @@ def chip_cells(task: Task, path: Path) -> Cells:
     return Cells(rows[:, 0], rows[:, 1], rows[:, 2], lon, lat)
 
 
+def _middles(shapes: Geometries) -> tuple[Floats, Floats]:
+    """Return lon and lat of the middles of shapes, also of those that 180 degrees cuts in two."""
+    wide = np.ptp(shapely.bounds(shapes)[:, [0, 2]], axis=1) > 180
+    east = np.array([1.0, 0.0])
+    shapes = shapes.copy()
+    shapes[wide] = shapely.transform(
+        shapes[wide], lambda xy: np.where(xy[:, :1] < 0, xy + 360 * east, xy)
+    )
+    points = shapely.centroid(shapes)
+    lon = np.mod(shapely.get_x(points) + 180.0, 360.0) - 180.0
+    return lon, shapely.get_y(points)
+
+
 def _utm_bounds(shapes: Geometries, epsg: int) -> Floats:
     there = Transformer.from_crs(4326, epsg, always_xy=True)
     turned = shapely.transform(
@@ -222,14 +256,15 @@ class _Regions:
                 where=str(path),
                 next_step=f"One column must be called {' or '.join(REGION_NAMES)}.",
             )
-        self._names = names
+        self.names = [None if name is None else str(name).strip() for name in names]
         self._tree = shapely.STRtree(found.shapes)
 
     def of(self, cells: Cells) -> list[str | None]:
-        """Return the region that holds each centre; of several the one that comes first."""
+        """Return the region that holds each centre; of several the least name."""
         found: list[str | None] = [None] * len(cells)
         points = shapely.points(cells.lon, cells.lat)
-        for cell, region in sorted(self._tree.query(points, predicate="intersects").T.tolist()):
-            if found[cell] is None and self._names[region] is not None:
-                found[cell] = str(self._names[region])
+        for cell, region in self._tree.query(points, predicate="intersects").T.tolist():
+            name, before = self.names[region], found[cell]
+            if name is not None and (before is None or name < before):
+                found[cell] = name
         return found

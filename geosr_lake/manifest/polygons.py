@@ -89,7 +89,7 @@ def _of_geojson(path: Path) -> Polygons:
             for one in features
         ]
         rows = [dict(one.get("properties") or {}) for one in features]
-        crs = data.get("crs", {}).get("properties", {}).get("name", "OGC:CRS84")
+        crs = (data.get("crs") or {}).get("properties", {}).get("name", "OGC:CRS84")
     except (ValueError, KeyError, TypeError, AttributeError, shapely.GEOSException) as error:
         raise UsageError("This is not GeoJSON", where=str(path)) from error
     names = sorted({name for row in rows for name in row})
@@ -112,7 +112,8 @@ def _polygons(shapes: Geometries, path: Path) -> Geometries:
     Raises:
         UsageError: If one is no polygon.
     """
-    shapes = np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes))
+    mended = shapely.make_valid(shapes, method="structure", keep_collapsed=False)
+    shapes = np.where(shapely.is_valid(shapes), shapes, mended)
     kinds = shapely.get_type_id(shapes)
     bad = np.flatnonzero(~np.isin(kinds, (3, 6)) | shapely.is_empty(shapes))
     if bad.size:

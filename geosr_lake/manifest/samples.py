@@ -1,5 +1,6 @@
 """Samples as an auditor sees them: which ground, when, in which split; from a lake or a file."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -105,16 +106,47 @@ def _of_keys(lake: Lake, table: str, keys: pa.ChunkedArray, columns: list[str]) 
     return lake.arrow(table, columns=[key, *columns], filters=wanted)
 
 
+@dataclass(frozen=True)
+class Head:
+    """What a manifest was built by.
+
+    Attributes:
+        recipe: The recipe.
+        layer_version: SHA-256 of the land cover's file.
+        files: SHA-256 of the files of chips, extents and regions, by name.
+        content_hash: Hash over its rows.
+    """
+
+    recipe: Recipe
+    layer_version: str
+    files: dict[str, str]
+    content_hash: str
+
+
 def recipe_of(lake: Lake, manifest_id: str) -> Recipe:
     """Return the recipe that a manifest was built by.
 
     Raises:
         UsageError: If the lake holds no such manifest.
     """
-    rows = lake.arrow("manifests", columns=["manifest_id", "name", "recipe"]).to_pylist()
+    return manifest_head(lake, manifest_id).recipe
+
+
+def manifest_head(lake: Lake, manifest_id: str) -> Head:
+    """Return what a manifest was built by.
+
+    Raises:
+        UsageError: If the lake holds no such manifest.
+    """
+    rows = lake.arrow("manifests").to_pylist()
     for row in rows:
         if row["manifest_id"] == manifest_id:
-            return parse_canonical(row["recipe"])
+            return Head(
+                parse_canonical(row["recipe"]),
+                row["layer_version"],
+                json.loads(row["files"] or "{}"),
+                row["content_hash"],
+            )
     names = ", ".join(f"{row['manifest_id']} ({row['name']})" for row in rows)
     raise UsageError(
         f"The lake holds no manifest {manifest_id!r}",
@@ -126,7 +158,9 @@ def recipe_of(lake: Lake, manifest_id: str) -> Recipe:
 def buffer_m_of(lake: Lake, manifest_id: str) -> float:
     """Return the least distance between splits that a manifest's recipe asks for, metres."""
     select = recipe_of(lake, manifest_id).select
-    return 0.0 if select is None or select.buffer_m is None else select.buffer_m
+    if select is None or select.buffer_m is None or select.split.mode == "paper":
+        return 0.0
+    return select.buffer_m
 
 
 def of_file(path: Path) -> Samples:

@@ -31,7 +31,7 @@ class CellCount:
         samples: Samples that were found.
         reserves_asked: Reserves that are asked for.
         reserves: Reserves that were found.
-        reason: Why samples are lacking, as a clause; None where none are.
+        reason: Why samples or reserves are lacking, as a clause; None where none are.
     """
 
     subset: str
@@ -118,7 +118,7 @@ def cell_counts(
     Args:
         cells: The cells.
         found: Samples and reserves of each together; samples come first.
-        why: Says why a cell lacks samples.
+        why: Says why a cell lacks samples or reserves.
     """
     return tuple(
         CellCount(
@@ -129,7 +129,7 @@ def cell_counts(
             samples=min(n, cell.asked),
             reserves_asked=cell.reserves,
             reserves=max(0, n - cell.asked),
-            reason=why(cell) if n < cell.asked else None,
+            reason=why(cell) if n < cell.asked + cell.reserves else None,
         )
         for cell, n in zip(cells, found, strict=True)
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -93,15 +94,18 @@ def _in_order(table: str, rows: pa.Table) -> pa.Table:
 
 def _write_sites(lake: Lake, draft: Draft) -> None:
     """Write the drawn sites and their land cover, those that the lake does not hold yet."""
+    # A site may be drawn for several subsets, as the same chip of two lists.
+    _, first = np.unique(draft.sites["site_id"].to_numpy(zero_copy_only=False), return_index=True)
+    sites = draft.sites.take(pa.array(np.sort(first)))
     # As they are now, committed or not: a run that was cut off may have left some of its sites.
     known = ledger.read(lake.root, "sites", columns=["site_id"])["site_id"]
-    fresh = draft.sites.filter(pc.invert(pc.is_in(draft.sites["site_id"], value_set=known)))
+    fresh = sites.filter(pc.invert(pc.is_in(sites["site_id"], value_set=known)))
     if fresh.num_rows:
         arrow.append(lake, "sites", fresh.select(contract("sites").names))
     layer = draft.recipe.selection[1].urban.layer
     wanted = [("layer", "=", layer), ("layer_version", "=", draft.layer_version)]
     known = ledger.read(lake.root, "site_cover", columns=["site_id"], filters=wanted)["site_id"]
-    fresh = draft.sites.filter(pc.invert(pc.is_in(draft.sites["site_id"], value_set=known)))
+    fresh = sites.filter(pc.invert(pc.is_in(sites["site_id"], value_set=known)))
     cover = fresh["cover"].combine_chunks()
     owner, each = pc.list_parent_indices(cover), pc.list_flatten(cover)
     if len(each):

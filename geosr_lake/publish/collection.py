@@ -136,6 +136,7 @@ def card(release: Release) -> str:
     times = _times(samples)
     gaps = [sample.gap_s / _DAY_S for sample in samples]
     strata = Counter(sample.stratum for sample in samples)
+    subsets = Counter(sample.subset for sample in samples)
     return Template(text).substitute(
         title=title(release),
         collection_id=collection_id(release),
@@ -149,10 +150,15 @@ def card(release: Release) -> str:
         end=times[1][:10],
         gap_min_days=f"{min(gaps):.1f}",
         gap_max_days=f"{max(gaps):.1f}",
-        strata=", ".join(f"{name} {count}" for name, count in sorted(strata.items())),
+        strata=_counted(strata),
+        subsets=_counted(subsets),
         blocks=len({sample.block for sample in samples}),
         zones=", ".join(f"EPSG:{epsg}" for epsg in sorted({s.epsg for s in samples})),
     )
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.items()))
 
 
 def _template(release: Release) -> dict[str, Any]:

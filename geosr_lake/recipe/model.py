@@ -9,7 +9,7 @@ from geosr_lake.errors import RecipeError
 from geosr_lake.recipe.rules import Rule, each_once
 from geosr_lake.recipe.section import Section
 from geosr_lake.recipe.subsets import SR, Quotas, Subset
-from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet
+from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet, NotNegative
 
 Sensor = Literal["modis", "landsat", "sentinel2", "naip"]
 COARSE_TO_FINE: tuple[Sensor, ...] = get_args(Sensor)
@@ -101,8 +101,8 @@ class SelectRule(Section):
     sites_per_tile_pair: int = Field(
         ge=1, description="Sites that each tile pair may draw; more where quotas are not met"
     )
-    margin_m: float = Field(
-        default=0.0, ge=0, description="Metres by which a site must lie inside both footprints"
+    margin_m: NotNegative = Field(
+        default=0.0, description="Metres by which a site must lie inside both footprints"
     )
     rules: Annotated[tuple[Rule, ...], AfterValidator(each_once)] = Field(
         default=(),
@@ -110,7 +110,10 @@ class SelectRule(Section):
     )
     urban: UrbanRule
     scale: float = Field(
-        default=1.0, gt=0, description="Factor on every quota; what it gives is rounded up"
+        default=1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Factor on every quota; what it gives is rounded up",
     )
     quotas: Quotas | None = Field(
         default=None, description="Short for a single subset, sr, with these quotas"
@@ -128,9 +131,8 @@ class SelectRule(Section):
         default=0.1, description="Reserves for each sample that is asked for"
     )
     block_deg: float = Field(gt=0, le=30, description="Edge of a spatial block in degrees")
-    buffer_m: float | None = Field(
+    buffer_m: NotNegative | None = Field(
         default=None,
-        ge=0,
         description="Least distance between sites of two splits, metres; with blocks only; null: "
         "sites of two splits share no ground, but they may touch",
     )
@@ -143,6 +145,8 @@ class SelectRule(Section):
         names = [subset.name for subset in self.subsets]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two subsets are called {twice[0]}")
+        if self.pairs_per_site > 1 and any(s.spread and s.spread.months for s in self.subsets):
+            raise ValueError("a spread over months takes one pair of a site: pairs_per_site is 1")
         return self
 
     @property
@@ -156,9 +160,17 @@ class SelectRule(Section):
         return self.subsets or (Subset(name=SR, quotas=self.quotas or Quotas()),)
 
     def meaning(self) -> dict[str, Any]:
-        """Return what the choice depends on: quotas and scale are the subsets' scaled quotas."""
-        told: dict[str, Any] = self.model_dump(mode="json", exclude={"quotas", "scale", "subsets"})
-        return told | {"subsets": [subset.meaning(self.scale) for subset in self.parts]}
+        """Return what the choice depends on: quotas and scale are the subsets' scaled quotas.
+
+        What has no effect is left out: a buffer where splits are not by blocks, subsets that ask
+        for nothing, what becomes of shared ground where no chips are.
+        """
+        asking = [subset for subset in self.parts if any(subset.quotas.model_dump().values())]
+        idle = {"quotas", "scale", "subsets"}
+        idle |= {"buffer_m"} if self.split.mode == "paper" else set()
+        idle |= set() if any(s.sites == "chips" for s in asking) else {"shared_ground"}
+        told: dict[str, Any] = self.model_dump(mode="json", exclude=idle)
+        return told | {"subsets": [subset.meaning(self.scale) for subset in asking]}
 
 
 class CubeRule(Section):

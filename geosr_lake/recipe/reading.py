@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from geosr_lake.errors import RecipeError
 from geosr_lake.recipe import yaml_text
 from geosr_lake.recipe.model import Recipe
-from geosr_lake.recipe.rules import RULE_KINDS, SIDES, rule_name
+from geosr_lake.recipe.rules import RULE_KINDS, SIDES, RuleTwiceError, rule_name
 from geosr_lake.recipe.values import CANONICAL
 
 
@@ -135,7 +135,9 @@ def _sentence(error: ValidationError, where: str, text: str = "") -> RecipeError
     parts = []
     for problem in error.errors():
         told = problem.get("ctx", {})
-        path = (*problem["loc"], told["at"]) if problem["type"] == "rule_twice" else problem["loc"]
+        path = problem["loc"]
+        if isinstance(twice := told.get("error"), RuleTwiceError):
+            path = (*path, twice.at)
         written = _written(path)
         key = ".".join(str(step) for step in written) or "recipe"
         line = yaml_text.line_of(places, written)

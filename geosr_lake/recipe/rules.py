@@ -6,7 +6,6 @@ A rule whose value an archive may leave out must say what becomes of the unknown
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from geosr_lake.recipe.values import Duration, Fraction, NameSet
 
@@ -158,19 +157,27 @@ def rule_name(written: dict[str, object]) -> str:
     return str(kind) if side is None else f"{side}_{kind}"
 
 
+class RuleTwiceError(ValueError):
+    """A rule stands twice.
+
+    Attributes:
+        at: Where it stands the second time, among the rules.
+    """
+
+    def __init__(self, name: str, before: int, at: int) -> None:
+        super().__init__(f"the rule {name} stands twice, before this as select.rules.{before}")
+        self.at = at
+
+
 def each_once(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     """Return the rules.
 
     Raises:
-        PydanticCustomError: If one stands twice; its context has the place as `at`.
+        RuleTwiceError: If one stands twice.
     """
     first: dict[str, int] = {}
     for at, rule in enumerate(rules):
         before = first.setdefault(rule.name, at)
         if before != at:
-            raise PydanticCustomError(
-                "rule_twice",
-                "the rule {name} stands twice, before this as select.rules.{before}",
-                {"name": rule.name, "before": before, "at": at},
-            )
+            raise RuleTwiceError(rule.name, before, at)
     return rules

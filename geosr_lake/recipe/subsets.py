@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from geosr_lake.recipe.section import Section
-from geosr_lake.recipe.values import NameSet
+from geosr_lake.recipe.values import NameSet, Number
 
 SR = "sr"
 """The subset of the super-resolution pairs; subsets with labels have names of their own."""
@@ -26,7 +26,7 @@ def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, fl
     return bounds
 
 
-Bounds = Annotated[tuple[float, float, float, float], AfterValidator(_is_box)]
+Bounds = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_is_box)]
 MonthSet = Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], AfterValidator(_month_set)]
 
 
@@ -46,7 +46,7 @@ class Spread(Section):
     months: MonthSet = Field(
         default=(), description="Months (1 to 12) in which the HR scene starts, UTC"
     )
-    latitudes: tuple[float, ...] = Field(
+    latitudes: tuple[Number, ...] = Field(
         default=(), description="Edges of bands of latitude, rising, degrees; south edge inclusive"
     )
     ecoregions: NameSet = Field(
@@ -68,7 +68,7 @@ class Spread(Section):
         if self.months:
             return tuple(f"month {month}" for month in self.months)
         if self.latitudes:
-            return tuple(f"{low:g} to {high:g}" for low, high in pairwise(self.latitudes))
+            return tuple(f"{low:.15g} to {high:.15g}" for low, high in pairwise(self.latitudes))
         return self.ecoregions
 
 
@@ -115,4 +115,4 @@ def scaled(n: int, scale: float) -> int:
     """Return a quota times a factor, rounded up."""
     # 10 times 0.1 is a little more than one in binary: no sample for a rounding.
     product = n * scale
-    return int(product) + (product - int(product) > 1e-9)
+    return max(int(product) + (product - int(product) > 1e-9), int(product > 0))

@@ -81,7 +81,17 @@ Instant = Annotated[
         }
     ),
 ]
-# -0.0 is another spelling of 0.
-Fraction = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda share: share + 0.0)]
+
+
+def _plain_zero(value: object) -> object:
+    """Return 0.0 for -0.0, another spelling of it."""
+    return value + 0.0 if isinstance(value, float) else value
+
+
+# Limits stand before the validator: those after it are not in the JSON Schema.
+_ZERO = BeforeValidator(_plain_zero)
+Number = Annotated[float, Field(allow_inf_nan=False), _ZERO]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _ZERO]
+Fraction = Annotated[float, Field(ge=0, le=1), _ZERO]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
 ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from geosr_lake.ids import sample_id
 from geosr_lake.lake import Lake
 from geosr_lake.report.explanation import CANDIDATE, Row, rows_of, share
 from geosr_lake.report.limits import reason
@@ -69,13 +68,12 @@ def _overlaps(lake: Lake, candidates: list[Row]) -> dict[str, float]:
 def preference(row: Row) -> tuple[float, float, float, str]:
     """Return what candidates of one site are ordered by: the least is chosen.
 
-    The least |gap|, then the greatest overlap, then the least cloud of both sides together, where
-    unknown counts as 1, then the sample's id.
+    The least |gap|, then the least cloud of both sides together, where unknown counts as 1, then
+    the greatest overlap, then the pair's id.
     """
     clouds = [row[f"{side}_cloud_frac"] for side in ("lr", "hr")]
     cloud = sum(1.0 if share is None else share for share in clouds)
-    name = sample_id(row["subset"], row["site_id"], row["lr_scene_id"], row["hr_scene_id"])
-    return abs(row["gap_s"]), -(row["overlap_frac"] or 0.0), cloud, name
+    return abs(row["gap_s"]), cloud, -(row["overlap_frac"] or 0.0), row["pair_id"]
 
 
 def in_order(candidates: list[Row]) -> list[Row]:
@@ -143,16 +141,19 @@ def rivals(lake: Lake, row: Row) -> Contest:
     ordered = in_order(described(lake, found))
     mine = next((c for c in ordered if c["pair_id"] == row["pair_id"]), None)
     others = [c for c in ordered if c is not mine]
-    passed = sum(c["verdict"] in (*BEST, "not_best") for c in others)
+    passes = (*BEST, "not_best")
+    passed = sum(c["verdict"] in passes for c in others)
     if mine is None:
         says = "The table candidates has no row of it: what competed is not known."
     elif not others:
         says = "No other pair shows its site whole: nothing competed with it there."
     else:
+        better = ordered[: mine["order"] - 1]
+        place = 1 + sum(c["verdict"] in passes for c in better)
         says = (
             f"Of the {len(ordered):,} candidates of its site {len(others) - passed:,} were dropped "
-            f"by a rule; of the {passed + 1:,} that passed all it is the best: the least |gap|, "
-            "then the greatest overlap, then the least cloud, then the least id."
+            f"by a rule; of the {passed + 1:,} that passed all it is number {place:,}, by the "
+            "least |gap|, then the least cloud, then the greatest overlap, then the least id."
         )
     return Contest(says, mine, others)
 
@@ -208,7 +209,9 @@ def served(lake: Lake, candidates: list[Row], most: int) -> list[Row]:
     sites = sorted({row["site_id"] for row in ordered[:most]})
     filters = [("site_id", "in", sites), ("verdict", "in", list(BEST))]
     best = lake.arrow("candidates", columns=list(CANDIDATE), filters=filters) if sites else None
-    winners = {_contest(row): row for row in (best.to_pylist() if best is not None else [])}
+    # Of several samples of one site the first of them won.
+    ranked = in_order(described(lake, best.to_pylist() if best is not None else []))
+    winners = {_contest(row): row for row in reversed(ranked)}
     out = []
     for row in described(lake, ordered[:most]) + ordered[most:]:
         winner = winners.get(_contest(row))

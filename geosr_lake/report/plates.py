@@ -163,7 +163,9 @@ def funnels(
             for row in mine
         ]
         manifest_id = mine[0]["manifest_id"]
-        drawn = [draw for draw in draws if draw["subset"] == subset]
+        # Subsets without chips share the draw from the grid.
+        own = any(draw["subset"] == subset for draw in draws)
+        drawn = [draw for draw in draws if draw["subset"] == (subset if own else "grid")]
         out.append(
             Funnel(
                 subset=subset,

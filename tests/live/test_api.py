@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from canary import CANARY, found_in
 from live_oracle import between, ids_of
+from other_readers import rows_read
 from pyspark.sql import SparkSession
 from stac_server import Server
 
 from geosr_lake.cli.app import app
-from geosr_lake.lake import Lake
+from geosr_lake.lake import Lake, tables
 from geosr_lake.net.apis import api_of
 from geosr_lake.scenes.ingest import ingest
 from geosr_lake.scenes.live import Wanted, ingest_api
@@ -92,6 +93,10 @@ def test_the_command(lake: Lake, server: Server, capsys: pytest.CaptureFixture[s
     summary = json.loads(capsys.readouterr().out)
     assert summary["fetched"] == 8
     assert summary["counts"]["kept"] == summary["counts"]["read"] > 0
+    lake.refresh()
+    for table, rows in (("slices", 8), ("items", summary["counts"]["kept"])):
+        found = rows_read(str(tables.table_path(lake.root, table)), lake.versions[table])
+        assert set(found.values()) == {rows}, found
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifest_world import SOUTH_M, WEST_M, boxed, lonlat_box
 
-from geosr_lake.ids import sample_id, site_id
+from geosr_lake.ids import pair_id, site_id
 from geosr_lake.manifest import judge as judge_module
 from geosr_lake.manifest.inputs import Pairs, Scenes, TilePairs, _months
 from geosr_lake.manifest.judge import STANDS, Candidates, Sites, candidates, conditions
@@ -188,6 +188,7 @@ def pairs_of(world: dict[str, Any]) -> Pairs:
         TilePairs(none, none, np.zeros((0, 4)), np.zeros(0, np.int64)),
         scenes_of(world["lr"], "l"),
         scenes_of(world["hr"], "h"),
+        "rul-made",
     )
 
 
@@ -215,7 +216,6 @@ def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], st
     verdicts: dict[tuple[int, int], str] = {}
     for i, site in enumerate(world["sites"]):
         x, y = (600 * step for step in site["spot"])
-        name = site_id(600, 32613, WEST_M + x, SOUTH_M + y)
         standing = []
         for j, pair in enumerate(world["pairs"]):
             lr, hr = world["lr"][pair["lr"]], world["hr"][pair["hr"]]
@@ -229,8 +229,8 @@ def by_hand(world: dict[str, Any], rule: SelectRule) -> dict[tuple[int, int], st
             verdict = first_rule(site, pair, {"lr": lr, "hr": hr}, rule)
             if verdict is None:
                 cloud = sum(1.0 if s["cloud"] is None else s["cloud"] for s in (lr, hr))
-                sample = sample_id("sr", name, f"scn-l{pair['lr']}", f"scn-h{pair['hr']}")
-                standing.append(((abs(pair["gap_s"]), -pair["overlap"], cloud, sample), j))
+                one = pair_id("rul-made", f"scn-l{pair['lr']}", f"scn-h{pair['hr']}")
+                standing.append(((abs(pair["gap_s"]), cloud, -pair["overlap"], one), j))
                 verdict = "not_best"
             verdicts[i, j] = verdict
         for place, (_, j) in enumerate(sorted(standing)[: rule.pairs_per_site]):

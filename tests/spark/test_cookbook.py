@@ -14,7 +14,7 @@ from geosr_lake.cli.sql import _shipped
 
 pytestmark = pytest.mark.spark
 
-PASSES = {"kept", "reserve", "not_best", "over_quota"}
+PASSES = {"kept", "reserve", "shared_ground", "not_best", "over_quota"}
 ELSEWHERE = {"why_dropped", "at_cloud_limit", "splits"}
 """Held against their answers in test_sql.py."""
 EMPTY = {"not_kept", "reprocessed", "misfits", "same_ground"}

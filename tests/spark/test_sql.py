@@ -18,7 +18,18 @@ pytestmark = pytest.mark.spark
 
 VIEWS = (
     *("items", "scenes", "tiles", "tile_pairs", "pairs", "sites", "site_cover", "candidates"),
-    *("manifest", "manifests", "funnel", "draws", "shards", "samples", "runs", "commits", "slices"),
+    *(
+        "manifest",
+        "manifests",
+        "funnel",
+        "draws",
+        "quotas",
+        "shards",
+        "samples",
+        "runs",
+        "commits",
+        "slices",
+    ),
     "file_summaries",
 )
 

@@ -209,6 +209,85 @@ def test_meaning_changes_the_rule_of_its_stage_alone(
     assert [a != b for a, b in zip(before, after, strict=True)] == [i == stage for i in range(3)]
 
 
+def with_subsets(*subsets: dict[str, Any], **select: Any) -> Recipe:
+    data = plain()
+    del data["select"]["quotas"]
+    data["select"] |= {"subsets": list(subsets)} | select
+    return parse_recipe(yaml.safe_dump(data))
+
+
+RIVER = {"name": "river", "quotas": {"natural": 100}, "bounds": [-10, 0, 10, 20]}
+CHIPS = {"name": "tree", "sites": "chips", "quotas": {"natural": 10}}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        (with_subsets(RIVER), with_subsets(RIVER | {"label": {"product": "x", "px": 9}}), True),
+        (
+            with_subsets(RIVER),
+            with_subsets(RIVER | {"quotas": {"natural": 1000}}, scale=0.1),
+            True,
+        ),
+        (with_subsets(RIVER), with_subsets(RIVER | {"bounds": [-10, -0.0, 10.0, 20]}), True),
+        (with_subsets(RIVER), with_subsets(RIVER, shared_ground="keep"), True),
+        (with_subsets(RIVER), with_subsets(RIVER, CHIPS | {"quotas": {}}), True),
+        (
+            with_subsets(RIVER, split={"mode": "paper"}, buffer_m=5),
+            with_subsets(RIVER, split={"mode": "paper"}),
+            True,
+        ),
+        (with_subsets(RIVER), with_subsets(RIVER, buffer_m=5), False),
+        (with_subsets(RIVER), with_subsets(RIVER, scale=0.5), False),
+        (with_subsets(RIVER), with_subsets(RIVER | {"name": "rivers"}), False),
+        (with_subsets(RIVER), with_subsets(RIVER | {"bounds": None}), False),
+        (with_subsets(RIVER), with_subsets(RIVER | {"spread": {"months": [5]}}), False),
+        (with_subsets(RIVER, CHIPS), with_subsets(CHIPS, RIVER), False),
+        (with_subsets(RIVER, CHIPS), with_subsets(RIVER, CHIPS, shared_ground="keep"), False),
+        (with_subsets(RIVER), with_subsets(RIVER, pairs_per_site=2), False),
+        (
+            with_subsets({"name": "sr", "quotas": {"urban": 5, "non_urban": 5}}),
+            parse_recipe(SMALL),
+            True,
+        ),
+    ],
+)
+def test_subsets_have_one_rule_if_they_mean_the_same(a: Recipe, b: Recipe, same: bool) -> None:
+    assert a.select is not None
+    assert b.select is not None
+    assert (a.select.rule_id == b.select.rule_id) is same
+
+
+@pytest.mark.parametrize(
+    ("subset", "select", "says"),
+    [
+        ({"bounds": [0, 10, 5, 5]}, {}, "bounds are"),
+        ({"bounds": [0, 10, 5]}, {}, "bounds"),
+        ({"spread": {}}, {}, "over one of months, latitudes, ecoregions"),
+        ({"spread": {"months": [13]}}, {}, "less than or equal to 12"),
+        ({"spread": {"latitudes": [5]}}, {}, "two edges of bands or more, rising"),
+        ({"spread": {"latitudes": [5, 5]}}, {}, "rising"),
+        ({"spread": {"latitudes": [5, float("nan"), 7]}}, {}, "finite number"),
+        ({"name": "Big"}, {}, "pattern"),
+        ({"quota": {}}, {}, "did you mean quotas"),
+        ({}, {"scale": 0}, "greater than 0"),
+        ({}, {"scale": float("inf")}, "finite number"),
+        ({}, {"quotas": {"urban": 1}}, "either quotas or subsets"),
+        ({"spread": {"months": [5]}}, {"pairs_per_site": 2}, "pairs_per_site is 1"),
+    ],
+)
+def test_what_is_wrong_with_a_subset_is_said(
+    subset: dict[str, Any], select: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RecipeError, match=says):
+        with_subsets(RIVER | subset, **select)
+
+
+def test_two_subsets_of_one_name_are_refused() -> None:
+    with pytest.raises(RecipeError, match="two subsets are called river"):
+        with_subsets(RIVER, RIVER)
+
+
 @given(order=st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_change_a_rule(order: random.Random) -> None:
     text = yaml.safe_dump(shuffled(plain(), order), sort_keys=False)

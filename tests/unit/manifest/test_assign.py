@@ -211,6 +211,15 @@ def test_squares_share_ground_as_their_edges_say(
     assert not ground.meets(32614, *spot)
 
 
+def test_squares_on_both_sides_of_the_equator_see_each_other() -> None:
+    ground = Ground(SIZE)
+    ground.take(32713, 0, 9_999_700)  # 300 m to the south of the equator, and 300 m to the north
+    assert ground.meets(32613, 0, 0)
+    assert ground.meets(32613, 599, 299)
+    assert not ground.meets(32613, 0, 300)
+    assert not ground.meets(32614, 0, 0)
+
+
 @pytest.mark.parametrize(("x", "y", "meets"), [(600, 0, False), (599, 0, True), (0, -600, False)])
 def test_to_touch_is_not_to_share(x: int, y: int, meets: bool) -> None:
     ground = Ground(SIZE)

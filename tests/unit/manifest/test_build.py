@@ -72,9 +72,8 @@ def verdicts_by_hand(
                 found[key] = "lr_snow"
             else:
                 found[key] = "not_best"
-                sample = ids.sample_id("sr", site["site_id"], lr.scene_id, hr.scene_id)
                 cloud = lr.cloud + (1.0 if hr.cloud is None else hr.cloud)
-                order = (abs(pair["gap_s"]), -pair["overlap_frac"], cloud, sample)
+                order = (abs(pair["gap_s"]), cloud, -pair["overlap_frac"], pair["pair_id"])
                 standing.append((order, key))
         if standing:
             found[min(standing)[1]] = "best"

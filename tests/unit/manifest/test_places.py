@@ -80,7 +80,9 @@ def test_boxes_that_meet_an_area_are_worth_a_look() -> None:
 def test_bands_of_latitude_and_regions(tmp_path: Path) -> None:
     edges = [39.74, 39.76, 39.78]
     west, east = shapely.box(-106, 39, -105.2, 40), shapely.box(-105.21, 39, -105, 40)
-    path = save(tmp_path / "r.parquet", [west, east], ECO_NAME=["prairie", "hills"])
+    far = shapely.box(0, 0, 1, 1)
+    names = ["prairie", " hills ", "tundra"]
+    path = save(tmp_path / "r.parquet", [west, east, far], ECO_NAME=names)
     found = places(
         Files(ecoregions=path),
         {"name": "a", "spread": {"latitudes": edges}},
@@ -95,9 +97,9 @@ def test_bands_of_latitude_and_regions(tmp_path: Path) -> None:
         elif edges[1] <= lat < edges[2]:
             expected = "39.76 to 39.78"
         assert band == expected
-    # Of two regions that hold a site the first counts.
+    # Of two regions that hold a site the least name counts: hills, which are not asked for.
     for lon, band in zip(CELLS.lon.tolist(), found.bands(CELLS, 1), strict=True):
-        assert band == ("prairie" if lon <= -105.2 else None)
+        assert band == ("prairie" if lon < -105.21 else None)
     assert set(found.bands(CELLS, 2)) == set(found.bands(CELLS, 3)) == {None}
 
 
@@ -164,6 +166,27 @@ def test_files_that_fit_no_subset_are_refused(
     told = {kind: dict.fromkeys(of, path) for kind, of in files.items()}
     with pytest.raises(UsageError, match=says):
         places(Files(**told), {"name": "a"} | subset)
+
+
+def test_a_region_that_the_file_lacks_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "r.parquet", [shapely.box(0, 0, 1, 1)], name=["prairie"])
+    with pytest.raises(UsageError, match="no region 'prairy'") as caught:
+        places(Files(ecoregions=path), {"name": "a", "spread": {"ecoregions": ["prairy"]}})
+    assert "Did you mean 'prairie'?" in str(caught.value)
+
+
+def test_chips_over_180_degrees_and_beyond_utm(tmp_path: Path) -> None:
+    half = 0.002
+    parts = [shapely.box(180 - half, 10, 180, 10 + 2 * half)]
+    parts.append(shapely.box(-180, 10, -180 + half / 2, 10 + 2 * half))
+    over = save(tmp_path / "o.parquet", [shapely.MultiPolygon(parts)])
+    cells = chip_cells(S2_NAIP, over)
+    assert cells.epsg.tolist() == [32660]
+    assert abs(abs(cells.lon[0]) - 180) < 0.002
+    assert cells.lat[0] == pytest.approx(10 + half, abs=0.001)
+    polar = save(tmp_path / "p.parquet", [shapely.box(10, 84.5, 10.01, 84.501)])
+    with pytest.raises(UsageError, match="Row 0 lies beyond 80 S or 84 N"):
+        chip_cells(S2_NAIP, polar)
 
 
 def test_regions_without_names_are_refused(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def told(rule: dict[str, Any]) -> dict[str, list[bool]]:
         TilePairs(names, names, np.zeros((0, 4)), np.zeros(0, np.int64)),
         lr,
         hr,
+        "rul-made",
     )
     found = dropped_by(RULE.validate_python(rule), pairs, np.arange(4))
     return {name: drops.tolist() for name, drops in found}

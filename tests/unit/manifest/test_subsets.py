@@ -188,7 +188,6 @@ def test_how_many_are_looked_at_at_once_does_not_matter(
         {"name": "a", "sites": "chips", "quotas": {"natural": 3}},
         {"name": "b", "quotas": {"urban": 9}, "spread": {"months": [5, 6]}},
         {"name": "c", "quotas": {"natural": 99, "urban": 1}},
-        pairs_per_site=2,
     )
     found = set()
     for least, most in ((1, 3), (20, 50), (5_000, 5_000)):

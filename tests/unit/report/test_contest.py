@@ -27,7 +27,7 @@ PAIRS = {
     "b": (1.0, 0.9, 0.10, None, "not_best"),
     "c": (-1.0, 0.9, 0.05, None, "kept"),
     "d": (0.0, 1.0, 0.35, 0.0, "lr_cloud"),
-    "e": (1.0, 0.4, 0.0, 0.0, "not_best"),
+    "e": (1.0, 0.4, 0.10, None, "not_best"),
     "f": (0.5, 1.0, None, 0.1, "lr_cloud_unknown"),
 }
 
@@ -108,10 +108,10 @@ def order() -> list[str]:
         (gap_a, over_a, *clouds_a, _), (gap_b, over_b, *clouds_b, _) = PAIRS[a], PAIRS[b]
         if abs(gap_a) != abs(gap_b):
             return abs(gap_a) < abs(gap_b)
-        if over_a != over_b:
-            return over_a > over_b
         cloud_a, cloud_b = (sum(1.0 if c is None else c for c in x) for x in (clouds_a, clouds_b))
-        return cloud_a < cloud_b
+        if cloud_a != cloud_b:
+            return cloud_a < cloud_b
+        return over_a > over_b
 
     for _ in names:
         for i in range(len(names) - 1):

@@ -1,0 +1,69 @@
+"""Why a part of a quota was not filled: what became of the sites that could have served it."""
+
+from collections import Counter
+from functools import cache
+
+import numpy as np
+
+from geosr_lake import verdicts
+from geosr_lake.manifest.choose import KEPT, RESERVE, Choice
+from geosr_lake.manifest.places import Places
+from geosr_lake.manifest.quotas import NATURAL, QuotaCell
+from geosr_lake.manifest.sites import Cells
+
+_TAKEN = "taken"
+
+
+class Reasons:
+    """Says why cells of quotas lack samples; they do only where no site was left to be drawn.
+
+    A site whose candidates were all dropped was drawn for one subset, and could have served any
+    that may have it: what dropped it counts for all of these.
+
+    Args:
+        choice: What was drawn, and what became of it.
+        places: Where the sites of each subset may lie.
+    """
+
+    def __init__(self, choice: Choice, places: Places) -> None:
+        self._choice, self._places = choice, places
+        self._number = {subset.name: number for number, subset in enumerate(places.subsets)}
+        columns = (choice.sites[name].to_numpy() for name in ("epsg", "x_m", "y_m", "lon", "lat"))
+        epsg, x_m, y_m, lon, lat = columns
+        self._cells = Cells(epsg.astype(np.int64), x_m, y_m, lon, lat)
+        self._strata = np.array([*choice.sites["stratum"].to_pylist(), None], dtype=object)[:-1]
+        self._inside = cache(lambda number: places.inside(self._cells, number))
+        self._bands = cache(
+            lambda number: np.array([*places.bands(self._cells, number), None], dtype=object)[:-1]
+        )
+
+    def of(self, cell: QuotaCell) -> str:
+        """Return the reason of one cell, a clause."""
+        number = self._number[cell.subset]
+        subset, choice = self._places.subsets[number], self._choice
+        if subset.sites == "chips" and number not in self._places.chips:
+            return "its chips were not given"
+        serves = self._inside(number)
+        if cell.stratum != NATURAL:
+            serves = serves & np.array(
+                [name in (cell.stratum, None) for name in self._strata], dtype=bool
+            )
+        if subset.spread is not None and not subset.spread.months:
+            serves = serves & (self._bands(number) == cell.band)
+        mine = serves[choice.site]
+        codes, counts = np.unique(choice.verdict[mine], return_counts=True)
+        dropped: Counter[str] = Counter()
+        for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+            if code in (KEPT, RESERVE):
+                ours = choice.subset[choice.site[mine]] == number
+                dropped[_TAKEN] += int((choice.verdict[mine] == code)[~ours].sum())
+            elif verdicts.RULE_NAMES[code] != "not_best":
+                dropped[verdicts.RULE_NAMES[code]] += n
+        dropped += Counter()  # without those of none
+        if not dropped:
+            return "no other site is shown whole by a pair"
+        name, n = min(dropped.items(), key=lambda item: (-item[1], item[0]))
+        whole = f"{n:,} of {dropped.total():,}"
+        if name == _TAKEN:
+            return f"no site is left; other subsets took most candidates, {whole}"
+        return f"no site is left; {name} dropped most candidates, {whole}"
