@@ -3,9 +3,10 @@
 Sentinel-2 and NAIP over the conterminous US are generated (`join/sky.py`) and paired within a
 window. All subsets of the shipped recipe `s2_naip` are chosen, 22,000 samples with 2,200 reserves:
 from the grid, from Vermont alone, and from chips, which are generated as the land cover is (towns
-on one in twenty pixels of a kilometre). Each build is a process of its own.
+on one in twenty pixels of a kilometre). Each build is a process of its own, and so is the dry run
+before it, whose numbers are held against what is built.
 
-    python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--keep FOLDER]
+    python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--scale 1] [--keep FOLDER]
 """
 
 import argparse
@@ -68,7 +69,7 @@ def chips(folder: Path) -> dict[str, Path]:
     return files
 
 
-def recipe(days: int) -> Any:
+def recipe(days: int, scale: float = 1.0) -> Any:
     from geosr_lake.recipe import parse_recipe, recipe_text
 
     text, _ = recipe_text("s2_naip")
@@ -79,10 +80,30 @@ def recipe(days: int) -> Any:
         "window": f"{days} d",
     }
     told["select"]["urban"] = {"layer": "made", "classes": [URBAN], "min_frac": 0.25}
+    told["select"]["scale"] = scale
     return parse_recipe(yaml.safe_dump(told))
 
 
-def child(lake: str, cover: str, files: dict[str, str], days: int) -> dict[str, Any]:
+def dry(lake: str, cover: str, files: dict[str, str], days: int, scale: float) -> dict[str, Any]:
+    """Predict the manifest in this process."""
+    from geosr_lake.lake import Lake
+    from geosr_lake.manifest import Files
+    from geosr_lake.manifest.predict import predict
+
+    given = Files({name: Path(path) for name, path in files.items()})
+    found = predict(Lake.open(lake), recipe(days, scale), Path(cover), files=given)
+    return {
+        "seconds": found.seconds,
+        "cpu_s": sum(os.times()[:2]),
+        "frac": found.frac,
+        "cells": [
+            [cell.subset, cell.stratum, cell.asked, cell.samples, cell.plus_minus, cell.met]
+            for cell in found.cells
+        ],
+    }
+
+
+def child(lake: str, cover: str, files: dict[str, str], days: int, scale: float) -> dict[str, Any]:
     """Build the manifest in this process."""
     from join.peers import Laps
 
@@ -91,7 +112,7 @@ def child(lake: str, cover: str, files: dict[str, str], days: int) -> dict[str, 
 
     laps, begun = Laps(), time.perf_counter()
     given = Files({name: Path(path) for name, path in files.items()})
-    summary = build(Lake.open(lake), recipe(days), Path(cover), files=given, progress=laps)
+    summary = build(Lake.open(lake), recipe(days, scale), Path(cover), files=given, progress=laps)
     for cell in summary.quotas:
         if cell.reason:
             print(f"{cell.subset}: {cell.samples} of {cell.asked}: {cell.reason}", file=sys.stderr)
@@ -109,6 +130,7 @@ def child(lake: str, cover: str, files: dict[str, str], days: int) -> dict[str, 
         "reserves": summary.reserves,
         "per_tile_pair": summary.sites_per_tile_pair,
         "manifest": summary.manifest_id,
+        "cells": [cell.samples for cell in summary.quotas],
     }
 
 
@@ -127,9 +149,9 @@ def lake_of(folder: Path, years: int, days: int) -> Path:
     return lake
 
 
-def measured(lake: Path, cover: Path, files: dict[str, Path], days: int) -> dict[str, Any]:
-    """Build in a new process, and return what it says with its peak memory."""
-    asked = json.dumps([str(lake), str(cover), {n: str(path) for n, path in files.items()}, days])
+def measured(what: str, *given: Any) -> dict[str, Any]:
+    """Build, or predict, in a new process, and return what it says with its peak memory."""
+    asked = json.dumps([what, *given], default=str)
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with tempfile.TemporaryFile("w+") as out:
         started = subprocess.Popen(
@@ -145,25 +167,49 @@ def measured(lake: Path, cover: Path, files: dict[str, Path], days: int) -> dict
         return json.loads(out.read().splitlines()[-1]) | {"peak_gb": peak / 1e9}
 
 
+def show_predictions(
+    years: list[int], told: list[dict[str, Any]], found: list[dict[str, Any]]
+) -> None:
+    """Print what dry runs took of the builds' time, and what they said beside what was built."""
+    print("\n| dry run, years | share of the sites | s | of the build's | cpu s | of the build's |")
+    print(f"|{'---|' * 6}")
+    for n, dry_run, built in zip(years, told, found, strict=True):
+        shares = (
+            f"{dry_run[name]:.1f} | {dry_run[name] / built[name]:.0%}"
+            for name in ("seconds", "cpu_s")
+        )
+        print(f"| {n} | {dry_run['frac']:.1%} | {' | '.join(shares)} |")
+    print("\n| years | subset | stratum | asked | predicted | plus or minus | built |")
+    print(f"|{'---|' * 7}")
+    for n, dry_run, built in zip(years, told, found, strict=True):
+        for (*cell, error, met), samples in zip(dry_run["cells"], built["cells"], strict=True):
+            row = [n, *cell, "met" if met else error, samples]
+            print(f"| {' | '.join(map(str, row))} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--years", type=int, nargs="+", default=[1, 3, 10])
     parser.add_argument("--days", type=int, default=26, help="the window; 26: 15 million pairs")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on every quota")
     parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
-        print(json.dumps(child(*json.loads(args.child))))
+        what, *given = json.loads(args.child)
+        print(json.dumps((dry if what == "dry" else child)(*given)))
         return
     print(f"Machine: {machine()}")
     with tempfile.TemporaryDirectory() as made:
         folder = args.keep or Path(made)
         cover = land_cover(Path(made) / "land_cover.tif")
         files = chips(Path(made))
-        found = [
-            measured(lake_of(folder, n, args.days), cover, files, args.days) for n in args.years
-        ]
-    names = ["years", *(key for key in found[0] if key not in ("steps", "manifest"))]
+        found, told = [], []
+        for n in args.years:
+            given = (lake_of(folder, n, args.days), cover, files, args.days, args.scale)
+            told.append(measured("dry", *given))
+            found.append(measured("build", *given))
+    names = ["years", *(key for key in found[0] if key not in ("steps", "manifest", "cells"))]
     print(f"\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for years, row in zip(args.years, found, strict=True):
         cells = [f"{v:,.1f}" if isinstance(v, float) else f"{v:,}" for k, v in row.items()
@@ -174,6 +220,7 @@ def main() -> None:
     for step in steps:
         seconds = (f"{row['steps'].get(step, 0.0):.1f}" for row in found)
         print(f"| {step} | {' | '.join(seconds)} |")
+    show_predictions(args.years, told, found)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Collection
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,10 @@ from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from geosr_lake.manifest import ManifestSummary
+    from geosr_lake.lake import Lake
+    from geosr_lake.manifest import Files, ManifestSummary
     from geosr_lake.manifest.differ import Difference
+    from geosr_lake.manifest.predict import Prediction
     from geosr_lake.manifest.summary import CellCount
 
 app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
@@ -61,6 +64,25 @@ def _show(summary: "ManifestSummary", name: str) -> None:
         for split, counts in of_subset.items()
     ]
     print_rows(["subset", "split", "blocks", "samples", "reserves"], rows, title="Splits")
+
+
+def _show_prediction(found: "Prediction", name: str) -> None:
+    counts: dict[str, int | float | str] = {
+        "tile pairs": found.tile_pairs,
+        "share of the sites": "all" if found.frac >= 1 else f"{found.frac:.1%}",
+        "sites looked at": found.sites_looked_at,
+        "seconds": f"{found.seconds:.1f}",
+    }
+    print_counts(f"What a manifest of {name} would hold: nothing is written", counts)
+    rows = [
+        [
+            *(cell.subset, cell.stratum, cell.band or "", cell.asked, cell.samples),
+            "met" if cell.met else cell.plus_minus,
+        ]
+        for cell in found.cells
+    ]
+    head = ["subset", "stratum", "part", "asked", "samples", "plus or minus"]
+    print_rows(head, rows, title="Quotas")
 
 
 def _by_name(given: list[str] | None, option: str) -> dict[str, Path]:
@@ -160,6 +182,14 @@ EcoregionsOption = Annotated[
 ]
 
 
+def _predicted(lake: "Lake", recipe: Recipe, land_cover: Path, files: "Files") -> "Prediction":
+    """Return what a build would find."""
+    from geosr_lake.manifest.predict import predict
+
+    with progress_bar() as progress:
+        return predict(lake, recipe, land_cover, files=files, progress=progress)
+
+
 @app.command()
 def build(
     recipe: Annotated[
@@ -173,6 +203,14 @@ def build(
     chips: ChipsOption = None,
     extent: ExtentOption = None,
     ecoregions: EcoregionsOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Write nothing; say how many samples a build would find, from a share of the "
+            "sites, give or take two standard errors.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -187,7 +225,8 @@ def build(
     parts += [word for text in chips or () for word in ("--chips", text)]
     parts += [word for text in extent or () for word in ("--extent", text)]
     parts += ["--ecoregions", str(ecoregions)] if ecoregions else []
-    with exit_codes(shlex.join([*parts, "--lake", lake])):
+    command = shlex.join([*parts, "--lake", lake])
+    with exit_codes(f"{command} --dry-run" if dry_run else command):
         from geosr_lake.lake import Lake
         from geosr_lake.manifest import Files
         from geosr_lake.manifest import build as build_manifest
@@ -195,6 +234,11 @@ def build(
         rule = load_recipe(recipe)
         files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
+        if dry_run:
+            found = _predicted(opened, rule, land_cover, files)
+            show = partial(_show_prediction, found, rule.name)
+            report(asdict(found), as_json=as_json, show=show, next_step=command)
+            return
         with progress_bar() as progress:
             summary = build_manifest(opened, rule, land_cover, files=files, progress=progress)
         following = ["geosr", "cubes", "materialize", "--manifest", summary.manifest_id]

@@ -1,6 +1,6 @@
 """The cells of a task's grid whose centre lies in boxes, in columns, many boxes at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
@@ -13,6 +13,8 @@ from geosr_lake.sensors.tasks import Task
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Among = Callable[[Ints, Ints, Ints], NDArray[np.bool_]]
+"""Tells which cells are asked for, by their zones and corners."""
 
 UTM_SOUTH_DEG, UTM_NORTH_DEG = -80.0, 84.0
 """UTM's own limits; there are no sites beyond."""
@@ -27,13 +29,17 @@ def _to_utm(epsg: int) -> Transformer:
     return Transformer.from_crs(4326, epsg, always_xy=True)
 
 
-def cells_in_boxes(task: Task, boxes: Floats, owners: Ints) -> Iterator[tuple[Ints, Cells]]:
+def cells_in_boxes(
+    task: Task, boxes: Floats, owners: Ints, among: Among | None = None
+) -> Iterator[tuple[Ints, Cells]]:
     """Yield the cells whose centre lies in boxes, each in the zone of its centre.
 
     Args:
         task: Gives size and offset of the grid and which zones it uses.
         boxes: West, south, east, north in degrees, west <= east, shape (b, 4).
         owners: What each box belongs to, shape (b,).
+        among: Other cells are left out, before it costs anything to know where they lie; None: all
+            cells are asked for.
 
     Yields:
         The owner of each cell, and the cells; all of a box's owner at once only if its boxes lie
@@ -41,7 +47,7 @@ def cells_in_boxes(task: Task, boxes: Floats, owners: Ints) -> Iterator[tuple[In
     """
     for box, epsg in _by_zone(task, boxes):
         for some in _portions(task, boxes[box]):
-            held, cells = _in_zone(task, epsg, boxes[box[some]])
+            held, cells = _in_zone(task, epsg, boxes[box[some]], among)
             yield owners[box[some]][held], cells
 
 
@@ -58,20 +64,31 @@ def _by_zone(task: Task, boxes: Floats) -> Iterator[tuple[Ints, int]]:
         yield np.flatnonzero(here & (boxes[:, 1] < 0)), 32700 + zone
 
 
+def about_how_many(task: Task, boxes: Floats) -> Floats:
+    """Return about how many cells have their centre in each box, shape (b,)."""
+    wide, tall = _across(boxes)
+    return np.asarray((wide / task.site_size_m) * (tall / task.site_size_m))
+
+
+def _across(boxes: Floats) -> tuple[Floats, Floats]:
+    """Return how wide and how tall boxes are, metres, about."""
+    degree = 111_320.0
+    wide = (boxes[:, 2] - boxes[:, 0]) * degree * np.cos(np.radians(boxes[:, [1, 3]].mean(axis=1)))
+    return wide, (boxes[:, 3] - boxes[:, 1]) * degree
+
+
 def _portions(task: Task, boxes: Floats) -> Iterator[Ints]:
     """Yield boxes in portions of so many cells, about."""
     if not len(boxes):
         return
-    degree = 111_320.0
-    wide = (boxes[:, 2] - boxes[:, 0]) * degree * np.cos(np.radians(boxes[:, [1, 3]].mean(axis=1)))
-    tall = (boxes[:, 3] - boxes[:, 1]) * degree
+    wide, tall = _across(boxes)
     size = task.site_size_m
     cells = np.cumsum((wide / size + 3) * (tall / size + 3))
     parts = np.flatnonzero(np.diff(cells // _CELLS_AT_ONCE)) + 1
     yield from np.split(np.arange(len(boxes)), parts)
 
 
-def _in_zone(task: Task, epsg: int, boxes: Floats) -> tuple[Ints, Cells]:
+def _in_zone(task: Task, epsg: int, boxes: Floats, among: Among | None) -> tuple[Ints, Cells]:
     """Return the cells of one zone in boxes, and the box of each."""
     middle = (epsg % 100) * 6.0 - 183.0
     west, east = np.maximum(boxes[:, 0], middle - 3.0), np.minimum(boxes[:, 2], middle + 3.0)
@@ -102,6 +119,9 @@ def _in_zone(task: Task, epsg: int, boxes: Floats) -> tuple[Ints, Cells]:
         for i, step in ((0, column), (1, row))
     )
     codes = np.full(len(box), epsg, dtype=np.int64)
+    if among is not None:
+        asked = np.flatnonzero(among(codes, x_m, y_m))
+        codes, x_m, y_m, box = codes[asked], x_m[asked], y_m[asked], box[asked]
     lon, lat = lonlat(codes, x_m + size / 2, y_m + size / 2)
     cells = Cells(codes, x_m, y_m, lon, lat)
     own = grid.utm_epsg(lon, lat, northern_zones_only=task.northern_zones_only) == epsg

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import shapely
 from numpy.typing import NDArray
 
 from geosr_lake.lake import Progress
 from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
 from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.describe import SITES, described
-from geosr_lake.manifest.draw import draw, site_keys
-from geosr_lake.manifest.inputs import Pairs, TilePairs
+from geosr_lake.manifest.draw import WIDER, Holders, draw, site_keys
+from geosr_lake.manifest.inputs import Pairs
 from geosr_lake.manifest.judge import (
     NOT_BEST,
     OVER_QUOTA,
@@ -23,7 +22,7 @@ from geosr_lake.manifest.judge import (
     candidates,
 )
 from geosr_lake.manifest.places import Places
-from geosr_lake.manifest.quotas import QuotaCell, Room
+from geosr_lake.manifest.quotas import QuotaCell, Room, cells_of
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
@@ -34,8 +33,6 @@ KEPT, RESERVE = -2, -3
 """Verdicts of the chosen candidates, beside the numbers of the rules."""
 GRID = "grid"
 """What the draw from the task's grid is called, which all subsets without chips share."""
-_WIDER = 4
-"""By how much a draw that fell short is widened."""
 _LEAST, _MOST = 1_000, 50_000
 """Sites that are looked at between two looks at the quotas."""
 _FIRST_RATE = 0.25
@@ -113,11 +110,24 @@ def choose(
         places: Where the sites of each subset may lie.
         progress: Told how far it is.
     """
-    return _Search(pairs, task, rule, layer, places, progress).run()
+    return Search(pairs, task, rule, layer, places, progress).run()
 
 
-class _Search:
-    """What is found so far, and what is lacking."""
+def heeds_ground(rule: SelectRule, places: Places) -> bool:
+    """Tell whether a site may stand in the way of another one."""
+    # Cells of one grid never overlap: only frames of chips do.
+    return bool(places.chips) and rule.shared_ground == "drop"
+
+
+class Search:
+    """What is found so far, and what is lacking; arguments as of `choose`, and the quotas.
+
+    Attributes:
+        room: What is left of the quotas.
+        looked_at: How many sites were looked at.
+        holders: Finds the tile pairs of sites.
+        full_at: How many were when a cell of the quotas was found to be full, by its number.
+    """
 
     def __init__(
         self,
@@ -127,41 +137,38 @@ class _Search:
         layer: LandCover,
         places: Places,
         progress: Progress,
+        quotas: tuple[QuotaCell, ...] | None = None,
     ) -> None:
         self._pairs, self._task, self._rule = pairs, task, rule
         self._layer, self._places, self._progress = layer, places, progress
-        self._room = Room(rule)
-        # Cells of one grid never overlap: only frames of chips can stand in the way.
-        heeded = bool(places.chips) and rule.shared_ground == "drop"
-        self._ground = Ground(task.site_size_m) if heeded else None
-        self._holders = _Holders(pairs.tiles)
+        self.room = Room(cells_of(rule) if quotas is None else quotas)
+        self.looked_at = 0
+        self.full_at: dict[int, int] = {}
+        self._ground = Ground(task.site_size_m) if heeds_ground(rule, places) else None
+        self.holders = Holders(pairs.tiles)
         self._waves: list[_Wave] = []
         self._draws: list[Draws] = []
-        self._looked_at = 0
         self._drawn = 0
 
     def run(self) -> Choice:
+        """Look at chips, then at the grid, until the quotas are met or no site is left."""
         self._progress.start("Looking at sites", total=None)
-        for number in self._places.chips:
-            self._from_chips(number)
+        for number, chips in self._places.chips.items():
+            self.from_chips(number, chips)
         most = self._from_grid()
         return self._settled(most)
 
-    def _open(self, subsets: list[int]) -> list[int]:
-        return [n for n in subsets if self._room.is_open(self._places.subsets[n].name)]
+    def open_of(self, subsets: list[int]) -> list[int]:
+        """Return those of some subsets that lack anything."""
+        return [n for n in subsets if self.room.is_open(self._places.subsets[n].name)]
 
-    def _from_chips(self, number: int) -> None:
-        """Draw from the chips of a subset."""
-        chips = self._places.chips[number]
+    def from_chips(self, number: int, chips: Cells) -> None:
+        """Draw from chips of a subset."""
         chips = chips.take(np.argsort(site_keys(self._rule.seed, chips), kind="stable"))
         chips = chips.take(self._places.inside(chips, number))
-        before, looked_at = len(self._waves), 0
-        for cells in self._portions(chips, [number], looked_at):
-            if not self._open([number]):
-                break
-            looked_at += len(cells)
-            self._look(cells, [number])
-        _, tile_pair = self._holders.of(chips)
+        before = len(self._waves)
+        self.look_through(chips, [number])
+        _, tile_pair = self.holders.of(chips)
         name = self._places.subsets[number].name
         self._count(name, np.bincount(tile_pair, minlength=len(self._pairs.tiles)), before)
 
@@ -173,22 +180,34 @@ class _Search:
         before, looked_at, seen = len(self._waves), 0, np.empty(0, np.uint64)
         n_sites: Ints | None = None
         while True:
-            lacking = self._open(self._places.on_grid)
+            lacking = self.open_of(self._places.on_grid)
             near = None if n_sites is None else self._near(lacking)
             drawn = draw(self._task, tiles, self._rule.seed, most, near)
             n_sites = drawn.n_sites if n_sites is None else n_sites
             fresh = np.flatnonzero(~np.isin(drawn.keys, seen))
             seen = np.union1d(seen, drawn.keys)
-            for cells in self._portions(drawn.cells.take(fresh), lacking, looked_at):
-                lacking = self._open(lacking)
-                if not lacking:
-                    break
-                looked_at += len(cells)
-                self._look(cells, lacking)
-            if not self._open(lacking) or most >= int(n_sites.max(initial=0)):
+            looked_at += self.look_through(drawn.cells.take(fresh), lacking, looked_at)
+            if not self.open_of(lacking) or most >= int(n_sites.max(initial=0)):
                 self._count(GRID, n_sites, before)
                 return most
-            most *= _WIDER
+            most *= WIDER
+
+    def look_through(self, cells: Cells, subsets: list[int], before: int = 0) -> int:
+        """Look at cells in their order until no subset lacks anything; return at how many.
+
+        Args:
+            cells: The cells.
+            subsets: The subsets that they are for.
+            before: How many were looked at for them before.
+        """
+        looked_at = 0
+        for some in self._portions(cells, subsets, before):
+            lacking = self.open_of(subsets)
+            if not lacking:
+                break
+            looked_at += len(some)
+            self._look(some, lacking)
+        return looked_at
 
     def _near(self, subsets: list[int]) -> NDArray[np.bool_]:
         """Tell which boxes are worth a wider draw: those of tile pairs that reach their areas."""
@@ -212,7 +231,7 @@ class _Search:
             before: How many were looked at for them before.
         """
         names = {self._places.subsets[number].name for number in subsets}
-        room, start = self._room, 0
+        room, start = self.room, 0
         while start < len(cells):
             looked_at = before + start
             most = 0.0
@@ -221,18 +240,19 @@ class _Search:
                     found = room.found[number]
                     rate = found / looked_at if looked_at and found else _FIRST_RATE
                     most = max(most, room.left(number) / rate)
-            size = int(np.clip(1.2 * most, _LEAST, _MOST))
+            size = int(np.clip(1.2 * most, *self.at_once()))
             yield cells.take(np.arange(start, min(start + size, len(cells))))
             start += size
 
     def _look(self, cells: Cells, subsets: list[int]) -> None:
         """Judge the candidates of those cells that some subset lacks, and give them to it."""
-        self._looked_at += len(cells)
+        self.looked_at += len(cells)
         inside = {number: self._places.inside(cells, number) for number in subsets}
         which = np.flatnonzero(np.any([*inside.values()], axis=0))
+        which = which[self.promising(cells.take(which))]
         rows = described(cells.take(which), self._task, self._layer, self._rule)
         offer = self._offer(rows, cells.take(which), {n: m[which] for n, m in inside.items()})
-        asked = np.flatnonzero(wanted(self._places.subsets, self._room, offer))
+        asked = np.flatnonzero(wanted(self._places.subsets, self.room, offer))
         offer, rows = _taken(offer, asked), rows.take(pa.array(asked))
         sites = Sites(
             np.array(rows["site_id"].to_pylist(), dtype=object),
@@ -241,14 +261,25 @@ class _Search:
             rows["split_edge"].to_numpy(),
             offer.strata,
         )
-        site, tile_pair = self._holders.of(offer.cells)
+        site, tile_pair = self.holders.of(offer.cells)
         found = candidates(sites, site, tile_pair, self._pairs, self._task, self._rule)
         offer = self._with_candidates(offer, found)
         most = self._rule.pairs_per_site
-        given = assign(self._places.subsets, self._room, self._ground, offer, most)
+        given = assign(self._places.subsets, self.room, self._ground, offer, most)
         self._waves.append(_wave(rows, site, tile_pair, found, given, most))
         self._drawn += self._waves[-1].sites.num_rows
+        for number in range(len(self.room.cells)):
+            if not self.room.left(number):
+                self.full_at.setdefault(number, self.looked_at)
         self._tell()
+
+    def at_once(self) -> tuple[int, int]:
+        """Return how many sites are looked at between two looks at the quotas, least and most."""
+        return _LEAST, _MOST
+
+    def promising(self, cells: Cells) -> NDArray[np.bool_]:
+        """Tell which cells are described at all: each, for a choice says of each what it lacks."""
+        return np.ones(len(cells), dtype=bool)
 
     def _offer(self, rows: pa.Table, cells: Cells, inside: dict[int, NDArray[np.bool_]]) -> Offer:
         strata = np.array([*rows["stratum"].to_pylist(), None], dtype=object)[:-1]
@@ -266,12 +297,12 @@ class _Search:
 
     def _tell(self) -> None:
         got: dict[str, list[int]] = {}
-        for cell, found in zip(self._room.cells, self._room.found, strict=True):
+        for cell, found in zip(self.room.cells, self.room.found, strict=True):
             of_subset = got.setdefault(cell.subset, [0, 0])
             of_subset[0] += found
             of_subset[1] += cell.asked + cell.reserves
         told = ", ".join(f"{name} {n:,} of {all_:,}" for name, (n, all_) in got.items())
-        self._progress.note(f"{self._looked_at:,} looked at, {self._drawn:,} drawn: {told}")
+        self._progress.note(f"{self.looked_at:,} looked at, {self._drawn:,} drawn: {told}")
 
     def _settled(self, most: int) -> Choice:
         """Return the choice among all that was drawn."""
@@ -286,8 +317,8 @@ class _Search:
             np.concatenate([none, *(wave.verdict for wave in waves)]),
             tuple(self._draws),
             most,
-            self._room.cells,
-            tuple(self._room.found),
+            self.room.cells,
+            tuple(self.room.found),
         )
 
 
@@ -326,19 +357,3 @@ def _wave(
         found.pair[ours],
         verdict[ours],
     )
-
-
-class _Holders:
-    """Finds the tile pairs that hold sites."""
-
-    def __init__(self, tiles: TilePairs) -> None:
-        boxes: NDArray[np.object_] = np.asarray(shapely.box(*tiles.boxes.T))
-        self._tree = shapely.STRtree(boxes)
-        self._of_box = tiles.of_box
-
-    def of(self, cells: Cells) -> tuple[Ints, Ints]:
-        """Return number of a cell and of a tile pair, for all that hold its centre, each once."""
-        points = shapely.points(cells.lon, cells.lat)
-        cell, box = self._tree.query(points, predicate="intersects")
-        both = np.unique(np.stack([cell, self._of_box[box]], axis=1), axis=0)
-        return both[:, 0], both[:, 1]

@@ -1,5 +1,6 @@
 """What a manifest is chosen from: a rule's pairs with their scenes, as columns of numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +21,7 @@ Geometries = NDArray[np.object_]
 
 _OF_SCENES = [
     *("scene_id", "epsg", "cloud_frac", "snow_frac", "gsd_m", "sun_elevation_deg", "t_start"),
-    *("platform", "tier"),
+    *("platform", "tier", "tile"),
 ]
 _BOUNDS = ["xmin", "ymin", "xmax", "ymax"]
 
@@ -110,6 +111,7 @@ class Pairs:
         lr_scenes: What `lr` counts.
         hr_scenes: What `hr` counts.
         rule_id: The rule.
+        ranked: Whether gap and overlap are known; else the best pair of a site is not.
     """
 
     lr: Ints
@@ -121,55 +123,75 @@ class Pairs:
     lr_scenes: Scenes
     hr_scenes: Scenes
     rule_id: str
+    ranked: bool = True
 
     def __len__(self) -> int:
         return len(self.lr)
 
 
-def read(lake: Lake, recipe: Recipe) -> Pairs:
+Bools = NDArray[np.bool_]
+Fitting = Callable[[Scenes, Scenes], tuple[Bools, Bools]]
+"""Tells which LR and which HR scenes may be in a sample at all."""
+
+
+def read(
+    lake: Lake, recipe: Recipe, *, fitting: Fitting | None = None, ranked: bool = True
+) -> Pairs:
     """Return the rule's pairs.
+
+    Args:
+        lake: Holds them.
+        recipe: Names the rule.
+        fitting: Pairs of other scenes are left out, their tile pairs are not; None: all pairs.
+        ranked: Whether gap and overlap are read too.
 
     Raises:
         IncompleteError: If there are none, or if one names a scene that is gone.
     """
     rule_id = recipe.pairs.rule_id
-    keys = ["lr_tile", "hr_tile", "lr_scene_id", "hr_scene_id"]
+    keys = ["lr_scene_id", "hr_scene_id"]
     rows = lake.arrow(
         "pairs",
-        columns=[*keys, "gap_s", "overlap_frac"],
+        columns=[*keys, *(("gap_s", "overlap_frac") if ranked else ())],
         filters=[("rule_id", "=", rule_id)],
         coded=keys,
     )
     if not rows.num_rows:
         raise _unfit(lake, rule_id, "are not in the lake")
-    lr_tile, lr_tiles = _coded(rows["lr_tile"])
-    hr_tile, hr_tiles = _coded(rows["hr_tile"])
-    both = lr_tile * len(hr_tiles) + hr_tile
-    order = np.argsort(both, kind="stable")
-    met, first = np.unique(both[order], return_index=True)
     sides = []
-    for name, sensor in (("lr", recipe.pairs.lr.sensor), ("hr", recipe.pairs.hr.sensor)):
-        scene, ids = _coded(rows[f"{name}_scene_id"])
-        scenes = _scenes(lake, sensor, ids)
-        if scenes is None:
+    for key, sensor in zip(keys, (recipe.pairs.lr.sensor, recipe.pairs.hr.sensor), strict=True):
+        scene, ids = _coded(rows[key])
+        side = _side(lake, sensor, ids, scene)
+        if side is None:
             raise _unfit(lake, rule_id, "are older than the lake's scenes")
-        sides.append((scene[order], scenes))
-    (lr, lr_scenes), (hr, hr_scenes) = sides
-    lr_of, hr_of = met // len(hr_tiles), met % len(hr_tiles)
-    lr_boxes = _tile_boxes(lr_tile[order], lr, lr_scenes, len(lr_tiles))
-    hr_boxes = _tile_boxes(hr_tile[order], hr, hr_scenes, len(hr_tiles))
-    boxes, of_box = _meetings(lr_boxes, lr_of, hr_boxes, hr_of)
-    tiles = TilePairs(lr_tiles.take(pa.array(lr_of)), hr_tiles.take(pa.array(hr_of)), boxes, of_box)
+        sides.append(side)
+    lr, hr = sides
+    both = lr.tile[lr.scene] * len(hr.tiles) + hr.tile[hr.scene]
+    met = np.unique(both)
+    lr_of, hr_of = met // len(hr.tiles), met % len(hr.tiles)
+    boxes, of_box = _meetings(_tile_boxes(lr), lr_of, _tile_boxes(hr), hr_of)
+    kept = np.arange(len(both))
+    if fitting is not None:
+        lr_fits, hr_fits = fitting(lr.scenes, hr.scenes)
+        kept = np.flatnonzero(lr_fits[lr.scene] & hr_fits[hr.scene])
+    kept = kept[np.argsort(both[kept], kind="stable")]
+    unread = np.broadcast_to(np.nan, len(kept))
+    gap_s, overlap_frac = (
+        rows[name].to_numpy()[kept] if ranked else unread for name in ("gap_s", "overlap_frac")
+    )
     return Pairs(
-        lr=lr,
-        hr=hr,
-        gap_s=rows["gap_s"].to_numpy()[order],
-        overlap_frac=rows["overlap_frac"].to_numpy()[order],
-        first=np.append(first, len(order)),
-        tiles=tiles,
-        lr_scenes=lr_scenes,
-        hr_scenes=hr_scenes,
+        lr=lr.scene[kept],
+        hr=hr.scene[kept],
+        gap_s=gap_s,
+        overlap_frac=overlap_frac,
+        first=np.append(np.searchsorted(both[kept], met), len(kept)),
+        tiles=TilePairs(
+            lr.tiles.take(pa.array(lr_of)), hr.tiles.take(pa.array(hr_of)), boxes, of_box
+        ),
+        lr_scenes=lr.scenes,
+        hr_scenes=hr.scenes,
         rule_id=rule_id,
+        ranked=ranked,
     )
 
 
@@ -196,8 +218,25 @@ def _coded(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return number[code], values.take(order)
 
 
-def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
-    """Return the scenes of these ids in their order; None if one is not there."""
+@dataclass(frozen=True)
+class _Side:
+    """One side of the pairs.
+
+    Attributes:
+        scene: Number of each pair's scene.
+        scenes: The scenes.
+        tile: Number of each scene's tile.
+        tiles: Names of the tiles, sorted.
+    """
+
+    scene: Ints
+    scenes: Scenes
+    tile: Ints
+    tiles: pa.Array
+
+
+def _side(lake: Lake, sensor: str, ids: pa.Array, scene: Ints) -> _Side | None:
+    """Return the side whose scenes have these ids; None if one is not there."""
     rows = lake.arrow(
         "scenes",
         columns=[*_OF_SCENES, *_BOUNDS, "footprint_wkb"],
@@ -208,8 +247,9 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         return None
     rows = rows.take(at).combine_chunks()
     codes = pc.fill_null(rows["epsg"], 0).to_numpy().astype(np.int64)
+    tile, tiles = _coded(rows["tile"].dictionary_encode())
     zones = {code: wgs84_utm(int(code)) or 0 for code in np.unique(codes)}
-    return Scenes(
+    scenes = Scenes(
         ids,
         np.array([zones[code] for code in codes], dtype=np.int64),
         _floats(rows["cloud_frac"]),
@@ -222,6 +262,7 @@ def _scenes(lake: Lake, sensor: str, ids: pa.Array) -> Scenes | None:
         np.stack([rows[edge].to_numpy() for edge in _BOUNDS], axis=1),
         rows["footprint_wkb"].combine_chunks(),
     )
+    return _Side(scene, scenes, tile, tiles)
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:
@@ -243,17 +284,9 @@ class _Boxes:
     first: Ints
 
 
-def _tile_boxes(tile: Ints, scene: Ints, scenes: Scenes, n_tiles: int) -> _Boxes:
-    """Return for each tile the box around its scenes, or two where they lie on both sides of 180.
-
-    Args:
-        tile: Tile of each pair's scene, shape (p,).
-        scene: That scene, shape (p,).
-        scenes: The scenes.
-        n_tiles: Number of tiles.
-    """
-    of_scene = np.zeros(len(scenes.ids), dtype=np.int64)
-    of_scene[scene] = tile
+def _tile_boxes(side: _Side) -> _Boxes:
+    """Return the box around each tile's scenes, or two where they lie on both sides of 180."""
+    of_scene, scenes, n_tiles = side.tile, side.scenes, len(side.tiles)
     bounds, owner = scenes.bounds, of_scene
     across = np.flatnonzero(bounds[:, 2] - bounds[:, 0] > 180.0)
     if across.size:

@@ -59,7 +59,8 @@ class Candidates:
         site: Number of each candidate's site.
         pair: Number of its pair.
         verdict: Number of the rule that drops it (`RULE_NAMES`), or `STANDS`.
-        place: Its place among those of its site that stand, from 0, the best; else -1.
+        place: Its place among those of its site that stand, from 0, the best (any order where
+            pairs are not ranked); else -1.
     """
 
     site: Ints
@@ -86,7 +87,11 @@ def candidates(
     none = np.empty(0, np.int64)
     of_site, pair = (np.concatenate([none, *(found[i] for found in shown)]) for i in (0, 1))
     verdict = first_rules(sites, of_site, pair, pairs, task, rule)
-    place = _places(of_site, pair, verdict == STANDS, pairs, rule.pairs_per_site)
+    stands = verdict == STANDS
+    if pairs.ranked:
+        place = _places(of_site, pair, stands, pairs, rule.pairs_per_site)
+    else:
+        place = _any_places(of_site, stands)
     return Candidates(of_site, pair, verdict, place)
 
 
@@ -206,4 +211,13 @@ def _places(site: Ints, pair: Ints, stands: Bools, pairs: Pairs, most: int) -> I
     at = at[np.lexsort((names.astype(str), group))]
     first = np.flatnonzero(new_site)
     place[at] = np.arange(len(at)) - np.repeat(first, np.diff([*first, len(at)]))
+    return place
+
+
+def _any_places(site: Ints, stands: Bools) -> Ints:
+    """Return places as `_places` does, in no certain order."""
+    place = np.full(len(site), -1, dtype=np.int64)
+    at = np.flatnonzero(stands)
+    at = at[np.argsort(site[at], kind="stable")]
+    place[at] = np.arange(len(at)) - np.searchsorted(site[at], site[at])
     return place

@@ -1,5 +1,6 @@
 """The recipe's rules on pairs in columns: which of them each would drop, and as what."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import numpy as np
@@ -95,3 +96,16 @@ def _not_among(
     unknown = code < 0
     # Unknown asks the last name, whatever it is: the answer does not count.
     return unknown, ~unknown & ~np.append(among, True)[code]
+
+
+def scenes_kept(rules: Iterable[Rule], scenes: Scenes, side: str) -> Bools:
+    """Tell which scenes of a side (``lr``, ``hr``) no rule drops, whatever they are paired with."""
+    every = np.arange(len(scenes.ids))
+    kept = np.ones(len(every), dtype=bool)
+    for rule in rules:
+        if isinstance(rule, GapRule | OverlapRule) or rule.side != side:
+            continue
+        unknown, broken = _of_scenes(rule, scenes, every)
+        # Where what is unknown is kept, there is no verdict on it.
+        kept &= ~broken & ~(unknown & (len(rule.verdicts) > 1))
+    return kept

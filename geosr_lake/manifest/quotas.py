@@ -59,11 +59,11 @@ class Room:
     """What is left of the cells; samples are taken first, then reserves.
 
     Args:
-        rule: Gives the cells.
+        cells: The cells.
     """
 
-    def __init__(self, rule: SelectRule) -> None:
-        self.cells = cells_of(rule)
+    def __init__(self, cells: tuple[QuotaCell, ...]) -> None:
+        self.cells = cells
         self.found = [0] * len(self.cells)
         self._number = {(c.subset, c.stratum, c.band): i for i, c in enumerate(self.cells)}
         self._left: dict[tuple[str, str], int] = {}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
 from geosr_lake.manifest.judge import OVER_QUOTA, SHARED_GROUND, STANDS
-from geosr_lake.manifest.quotas import Room
+from geosr_lake.manifest.quotas import Room, cells_of
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import SelectRule
 
@@ -155,7 +155,7 @@ def told(found: Assigned) -> list[tuple[int, ...]]:
 
 def tuples(subsets: list[dict[str, Any]], frac: float) -> tuple[SelectRule, Room]:
     made = rule(subsets, frac)
-    return made, Room(made)
+    return made, Room(cells_of(made))
 
 
 @settings(max_examples=400, deadline=None)

@@ -75,7 +75,7 @@ def test_scale_works_on_every_subset() -> None:
 
 
 def test_samples_are_taken_first_then_reserves_and_never_more() -> None:
-    room = Room(rule({"name": "sr", "quotas": {"urban": 3}}, reserve_frac=1.0))
+    room = Room(cells_of(rule({"name": "sr", "quotas": {"urban": 3}}, reserve_frac=1.0)))
     assert room.take(0, 2) == (2, 0)
     assert room.take(0, 3) == (1, 2)
     assert room.left(0) == 1
@@ -86,7 +86,9 @@ def test_samples_are_taken_first_then_reserves_and_never_more() -> None:
 
 
 def test_a_stratum_of_its_own_goes_before_natural() -> None:
-    room = Room(rule({"name": "sr", "quotas": {"urban": 1, "natural": 1}}, reserve_frac=0))
+    room = Room(
+        cells_of(rule({"name": "sr", "quotas": {"urban": 1, "natural": 1}}, reserve_frac=0))
+    )
     urban = room.cell_for("sr", "urban", None)
     assert urban is not None
     assert room.cells[urban].stratum == "urban"
@@ -101,7 +103,7 @@ def test_a_stratum_of_its_own_goes_before_natural() -> None:
 
 @pytest.mark.parametrize(("stratum", "may"), [("urban", True), ("non_urban", False), (None, True)])
 def test_what_is_unknown_may_be_anything(stratum: str | None, may: bool) -> None:
-    room = Room(rule({"name": "sr", "quotas": {"urban": 1}}, reserve_frac=0))
+    room = Room(cells_of(rule({"name": "sr", "quotas": {"urban": 1}}, reserve_frac=0)))
     assert room.may_take("sr", stratum) is may
     assert not room.may_take("other", stratum)
     room.take(0, 1)
