@@ -278,9 +278,11 @@ class _Sites:
     def _from_grid(self, search: _Quick, frac: float) -> dict[int, float]:
         """Look at a share of the grid; return which part of it cells needed that became full."""
         tiles, on_grid = self.pairs.tiles, self.places.on_grid
+        near = self.places.reached(tiles.boxes, on_grid)
+        # Where the rules keep no pair, no sample is found.
+        near &= (np.diff(self.pairs.first) > 0)[tiles.of_box]
         cells = sampled(
-            *(self.task, tiles, self.rule.seed, frac, self.rule.sites_per_tile_pair),
-            near=self.places.reached(tiles.boxes, on_grid),
+            *(self.task, tiles, self.rule.seed, frac, self.rule.sites_per_tile_pair), near=near
         )
         search.n_sites = len(cells)
         before, known = search.looked_at, search.full_at.copy()
