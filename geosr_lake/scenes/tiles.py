@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +42,8 @@ def derive(scenes: pa.Table, schema: pa.Schema) -> pa.Table:
     members: dict[tuple[str, str], list[int]] = {}
     for i, key in enumerate(zip(sensors, names, strict=True)):
         members.setdefault(key, []).append(i)
-    made, rows = [schema.empty_table()], []
+    made = [schema.empty_table()]
+    rows: list[dict[str, Any]] = []
     for (sensor, tile), indices in sorted(members.items()):
         if len(rows) == ROWS_AT_ONCE:
             made.append(pa.Table.from_pylist(rows, schema=schema))
