@@ -152,7 +152,7 @@ def ingest(
     --datetime are counted and left out.
 
     Files are read in this process and others of its own, without a JVM; with Spark where there are
-    more than about 10 million items, where tables are clustered (`geosr lake maintain` does that to
+    more than about 4 million items, where tables are clustered (`geosr lake maintain` does that to
     large ones), or with --spark.
 
     An API is asked day by day; a day is taken wholly or not at all, and the same command again goes

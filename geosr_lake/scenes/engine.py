@@ -15,10 +15,10 @@ from geosr_lake.scenes.pool import cores
 Engine = Literal["auto", "here", "spark"]
 """`auto` chooses; `here` is this process, with others of its own for large files."""
 
-MAX_ITEMS_HERE = 10_000_000
-"""Items that this process takes by itself. Time bounds it, not memory: on two cores so many of
-15 kB would take a quarter of an hour (2 million were tried). What is compared over all of them is
-0.4 GB in the temporary folder, and a byte an item in memory."""
+MAX_ITEMS_HERE = 4_000_000
+"""Items that this process takes by itself: twice what was tried. Time bounds it, not memory. What
+is compared over all of them is 0.3 GB in the temporary folder, and a byte an item in memory; up to
+half of the items that the lake has of the same times are there too, at 61 bytes each."""
 ITEM_BYTES = 4_000
 """Bytes of an item as JSON, where nothing tells: as many as those of NAIP have."""
 SAMPLED_FILES, SAMPLED_BYTES = 4, 2**18

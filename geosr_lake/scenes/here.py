@@ -28,6 +28,8 @@ from geosr_lake.scenes.selection import Selection
 from geosr_lake.scenes.staging import Asked
 from geosr_lake.scenes.watched import spoken
 
+NOTE_S = 0.25
+"""Seconds between two words on how far the reading is."""
 HELD_ROWS = 50_000
 """Items of the lake that are compared at a time."""
 
@@ -72,7 +74,7 @@ def _read(
     steps.start(f"Reading {len(of_file):,} files of items, by parts", len(units) or None)
     staged: dict[str, DataFile] = {}
     done: dict[str, tuple[int, int]] = {}
-    begun = time.monotonic()
+    begun = told = time.monotonic()
     tasks = ((asked, task) for task in staging.in_tasks(units, pool.size))
     for said in pool.run(staging.stage, tasks):
         if isinstance(said, DataFile):
@@ -83,7 +85,11 @@ def _read(
         done[said.path] = (ended + said.ended, count + said.records)
         if said.ended:
             steps.advance()
-        steps.note(spoken(done, of_file, time.monotonic() - begun))
+        # What is spoken is summed over all files: not at every one of many small ones.
+        if time.monotonic() - told > NOTE_S:
+            told = time.monotonic()
+            steps.note(spoken(done, of_file, told - begun))
+    steps.note(spoken(done, of_file, time.monotonic() - begun))
     return staged
 
 

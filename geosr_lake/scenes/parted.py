@@ -11,6 +11,8 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from geosr_lake.errors import GeoSRError
+
 PARTS = 256
 """So many that a part of 100 million rows is as long as what waits in memory."""
 MOST_ROWS = 2**18
@@ -80,8 +82,15 @@ class Parted:
         of_part = (rows[self._by] >> np.uint64(_HASH_BITS - _PART_BITS)).astype(np.uint8)
         counts = np.bincount(of_part, minlength=PARTS)
         self._bounds.append(self._written + np.r_[0, np.cumsum(counts)])
-        self._file.seek(self._written * self._kind.itemsize)
-        self._file.write(rows[np.argsort(of_part, kind="stable")].tobytes())
+        try:
+            self._file.seek(self._written * self._kind.itemsize)
+            self._file.write(rows[np.argsort(of_part, kind="stable")].tobytes())
+        except OSError as error:
+            raise GeoSRError(
+                f"What is compared over all items cannot be written: {error}",
+                where=tempfile.gettempdir(),
+                next_step="Make room there, or name another folder in TMPDIR.",
+            ) from error
         self._written += len(rows)
         self._waiting, self._count = [], 0
 

@@ -7,6 +7,7 @@ the groups, as in `geosr_lake.scenes.derivation`.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,10 @@ class Withdrawn:
 
     ages: dict[tuple[str, ...], str] = field(default_factory=dict)
 
+    @cached_property
+    def _ids(self) -> pa.Array:
+        return pa.array(sorted({name[-1] for name in self.ages}), pa.string())
+
     def __bool__(self) -> bool:
         return bool(self.ages)
 
@@ -75,8 +80,7 @@ class Withdrawn:
         kept: Mask = np.array(pc.equal(rows["outcome"], KEPT), dtype=bool)
         if not self.ages:
             return kept
-        ids = pa.array(sorted({name[-1] for name in self.ages}), pa.string())
-        asked: Mask = np.asarray(pc.is_in(rows["item_id"], value_set=ids)) & kept
+        asked: Mask = np.asarray(pc.is_in(rows["item_id"], value_set=self._ids)) & kept
         at = np.flatnonzero(asked)
         for i, row in zip(at, rows.select(NAMED).take(pa.array(at)).to_pylist(), strict=True):
             up_to = self.ages.get(tuple(row[name] for name in NAME))
@@ -160,7 +164,10 @@ def touched(lake: Lake, members: Parted) -> Touched | None:
             fresh = pending.fresh(rows)
             flags = np.where(fresh, groups.TOUCHES, 0).astype(np.uint8)
             if path in pending.standing:
-                flags[withdrawn.alive(rows)] |= groups.ALIVE | groups.HERE
+                alive = withdrawn.alive(rows)
+                flags[alive] |= groups.ALIVE | groups.HERE
+                # Committed rows have scenes, which stand where the touched groups may not lie.
+                flags[alive & ~fresh] |= groups.OLDER
             members.add(groups.members(rows, flags, number, at))
             lies.add(rows if fresh.all() else rows.filter(pa.array(fresh)))
             if withdrawn:
