@@ -7,7 +7,7 @@ Parquet. A process that takes longer than `--cut` or more memory than
 `--memory-gb` is stopped, and counts as the cut.
 
     python benchmarks/bench_join.py [--pair modis-landsat sentinel2-naip] [--years 1] [--rounds 1]
-        [--only geosr_lake] [--cut 600] [--hours 6] [--cells landsat] [--keep FOLDER]
+        [--only geosr_lake] [--cut 150] [--hours 6] [--cells landsat] [--keep FOLDER]
         [--skew 50] [--skew-side lr]
 """
 
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--years", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=list(WAYS))
-    parser.add_argument("--cut", type=float, default=600)
+    parser.add_argument("--cut", type=float, default=150)
     parser.add_argument("--memory-gb", type=float, default=12)
     parser.add_argument("--hours", type=int, help="another window")
     parser.add_argument(
