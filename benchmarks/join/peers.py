@@ -256,6 +256,19 @@ def ours_in_spark(task: Task) -> Found:
     return ours(task, "spark")
 
 
+def ours_counted(task: Task) -> Found:
+    """`geosr pairs build --dry-run`: the pairs counted, as the plain forms do."""
+    from geosr_lake.lake import Lake
+    from geosr_lake.pairs.count import count
+    from geosr_lake.recipe import Recipe
+
+    sides = {"lr": {"sensor": task.lr}, "hr": {"sensor": task.hr}}
+    window = f"{task.window_us // 3_600_000_000} h"
+    recipe = Recipe.model_validate({"name": "bench", "pairs": {**sides, "window": window}})
+    found = count(Lake.open(task.lake), recipe)
+    return [found.pairs, -1, -1, -1], found.scene_pairs_tested
+
+
 OURS: dict[str, Any] = {}
 """What is said of our own way besides."""
 
@@ -282,9 +295,11 @@ def from_events(folder: str) -> dict[str, Any]:
     }
 
 
+COUNTED = "geosr_lake, counting"
 WAYS: dict[str, Callable[[Task], Found]] = {
     "geosr_lake": ours,
     "geosr_lake --spark": ours_in_spark,
+    COUNTED: ours_counted,
     "DuckDB, our factorization": duckdb_factorized,
     "DuckDB, our factorization, our rows": duckdb_rows,
     "SedonaDB": sedonadb_plain,

@@ -19,6 +19,7 @@ from geosr_lake.cli.console import (
 from geosr_lake.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
+    from geosr_lake.lake import Lake
     from geosr_lake.pairs.build import PairsSummary
 
 app = typer.Typer(help="Find scenes of two sensors that see the same ground.", no_args_is_help=True)
@@ -55,6 +56,16 @@ def _next(recipe: Recipe, name: str, lake: str) -> str:
     return shlex.join(["geosr", "sql", "SELECT * FROM pairs LIMIT 10", "--lake", lake])
 
 
+def _count(lake: "Lake", rule: Recipe, *, as_json: bool, next_step: str) -> None:
+    from geosr_lake.pairs.count import count
+
+    with progress_bar() as progress:
+        found = asdict(count(lake, rule, progress=progress))
+    counts = {name.replace("_", " "): n for name, n in found.items() if name != "rule_id"}
+    title = f"Pairs that {rule.name} would have"
+    report(found, as_json=as_json, show=lambda: print_counts(title, counts), next_step=next_step)
+
+
 @app.command()
 def build(
     recipe: Annotated[
@@ -72,6 +83,9 @@ def build(
         bool,
         typer.Option("--spark", help="Find all pairs with Spark, however few the scenes are."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the pairs, and write nothing.")
+    ] = False,
     as_json: JsonOption = False,
     wait: WaitOption = 0.0,
 ) -> None:
@@ -82,6 +96,8 @@ def build(
     million scenes are matched in this process, more by Spark.
 
     Example: `geosr pairs build --recipe s2_naip --lake my_lake`
+
+    How many there would be: `geosr pairs build --recipe mine.yaml --dry-run --lake my_lake`
     """
     again = shlex.join(["geosr", "pairs", "build", "--recipe", recipe, "--lake", lake])
     with exit_codes(again):
@@ -90,6 +106,9 @@ def build(
 
         rule = load_recipe(recipe)
         opened = Lake.open(lake, tell=say, wait_s=wait)
+        if dry_run:
+            _count(opened, rule, as_json=as_json, next_step=again)
+            return
         with progress_bar() as progress:
             summary = build_pairs(
                 opened,

@@ -8,7 +8,7 @@ compute outside of Python's lock.
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from geosr_lake import ids
 from geosr_lake.pairs.layout import Ints, group_tiles
 from geosr_lake.pairs.match import FOUND, Tested, TilePairs, match
+from geosr_lake.pairs.match import count as count_rows
 from geosr_lake.recipe import PairRule
 
 NEEDED = ("tile", "scene_id", "t_start", "t_end", "footprint_wkb")
@@ -64,6 +65,24 @@ def find(
             rows, did = running.popleft().result()
             tell(did)
             yield rows
+
+
+def count(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, rule: PairRule) -> Tested:
+    """Return how many pairs `find` would find, and what was tested for it; its arguments."""
+    asked = rule.window_us, rule.min_overlap_frac
+    parts = _parts(lr, hr, tile_pairs, rule.window_us)
+    cores = len(os.sched_getaffinity(0))
+    did, running = Tested.nothing(), deque[Future[Tested]]()
+    with ThreadPoolExecutor(cores) as threads:
+        for part in parts:
+            rows = part.rows.combine_chunks()
+            running.append(threads.submit(count_rows, rows, part.tiles, ([], []), *asked))
+            # One part waits for a thread to be free: no more of them are held than are needed.
+            while len(running) > cores:
+                did += running.popleft().result()
+        for last in running:
+            did += last.result()
+    return did
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.pairs.area import Floats, Geometries
 from geosr_lake.pairs.nearby import Intervals, near
-from geosr_lake.pairs.space import shares
+from geosr_lake.pairs.space import intersect, shares
 
 Ints = NDArray[np.int64]
 
@@ -190,10 +190,80 @@ def match(
         min_overlap_frac: The least overlap, itself allowed.
         tell: Called once, at the end.
     """
-    clock = Clock()
-    lr = _Side.of(rows.filter(pc.invert(rows["hr"])), shapes[0])
-    hr = _Side.of(rows.filter(rows["hr"]), shapes[1])
+    clock, tested, exact, pairs = Clock(), 0, 0, 0
+    sides = _sides(rows, shapes)
+    lr, hr = sides
     clock.end("parse")
+    for boxed in _boxed(sides, tiles, window_us, clock):
+        share = shares(lr.shapes, hr.shapes, *boxed.footprints, clock.end)[boxed.of]
+        enough = share >= min_overlap_frac  # False where it is NaN
+        tested, exact = tested + len(boxed.lr), exact + len(boxed.footprints[0])
+        pairs += int(enough.sum())
+        some = boxed.lr[enough], boxed.hr[enough], boxed.gap_us[enough], share[enough]
+        found = _found(lr, hr, tiles, *some)
+        for start in range(0, found.num_rows, ROWS_A_BATCH):
+            yield found.slice(start, ROWS_A_BATCH)
+        clock.end("rows")
+    clock.end("near")
+    tell(Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values())))
+
+
+def count(
+    rows: pa.Table,
+    tiles: TilePairs,
+    shapes: tuple[list[bytes], list[bytes]],
+    window_us: int,
+    min_overlap_frac: float,
+) -> Tested:
+    """Return what `match` tells, without the pairs; overlaps are measured if a least is asked for.
+
+    The arguments are those of `match`.
+    """
+    clock, tested, exact, pairs = Clock(), 0, 0, 0
+    sides = _sides(rows, shapes)
+    lr, hr = sides
+    clock.end("parse")
+    for boxed in _boxed(sides, tiles, window_us, clock):
+        if min_overlap_frac > 0:
+            enough = shares(lr.shapes, hr.shapes, *boxed.footprints) >= min_overlap_frac
+        else:
+            enough = intersect(lr.shapes, hr.shapes, *boxed.footprints)
+        tested, exact = tested + len(boxed.lr), exact + len(boxed.footprints[0])
+        pairs += int(enough[boxed.of].sum())
+        clock.end("exact")
+    clock.end("near")
+    return Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values()))
+
+
+@dataclass(frozen=True)
+class _Boxed:
+    """Scene pairs within the window whose boxes meet, some at a time.
+
+    Attributes:
+        lr: Places of LR scenes.
+        hr: Places of HR scenes.
+        gap_us: HR minus LR.
+        footprints: The distinct pairs of their footprints, by place on both sides.
+        of: Which of these each scene pair has.
+    """
+
+    lr: Ints
+    hr: Ints
+    gap_us: Ints
+    footprints: tuple[Ints, Ints]
+    of: Ints
+
+
+def _sides(rows: pa.Table, shapes: tuple[list[bytes], list[bytes]]) -> tuple[_Side, _Side]:
+    lr = _Side.of(rows.filter(pc.invert(rows["hr"])), shapes[0])
+    return lr, _Side.of(rows.filter(rows["hr"]), shapes[1])
+
+
+def _boxed(
+    sides: tuple[_Side, _Side], tiles: TilePairs, window_us: int, clock: Clock
+) -> Iterator[_Boxed]:
+    """Yield the scene pairs that are left to be tested exactly."""
+    lr, hr = sides
     # An HR scene once for each LR tile that its tile meets.
     times = (tiles.first[1:] - tiles.first[:-1])[hr.tile]
     scene = np.repeat(np.arange(len(hr.tile)), times)
@@ -207,27 +277,18 @@ def match(
     scene, hr_key = scene[there], hr_key[there]
     left = Intervals(lr_key.astype(np.int64), lr.start, lr.end)
     right = Intervals(hr_key.astype(np.int64), hr.start[scene], hr.end[scene])
-    tested = exact = pairs = 0
-    for at_lr, at_hr, gap in near(left, right, window_us):
+    for at_lr, at_hr, between in near(left, right, window_us):
         clock.end("near")
         i, j = at_lr, scene[at_hr]
         # Two scenes can share several slots: they are a pair in the first.
         keep = lr.time[i] == np.maximum(lr.first_time[i], hr.first_time[j])
         keep &= _boxes_meet(lr.boxes[lr.footprint[i]], hr.boxes[hr.footprint[j]])
-        i, j = i[keep], j[keep]
+        i, j, gap = i[keep], j[keep], between[keep]
         both = lr.footprint[i] * len(hr.shapes) + hr.footprint[j]
         distinct, of = np.unique(both, return_inverse=True)
         at = np.divmod(distinct, max(1, len(hr.shapes)))
         clock.end("boxes")
-        share = shares(lr.shapes, hr.shapes, *at, clock.end)[of]
-        enough = share >= min_overlap_frac  # False where it is NaN
-        tested, exact, pairs = tested + len(i), exact + len(distinct), pairs + int(enough.sum())
-        found = _found(lr, hr, tiles, i[enough], j[enough], gap[keep][enough], share[enough])
-        for start in range(0, found.num_rows, ROWS_A_BATCH):
-            yield found.slice(start, ROWS_A_BATCH)
-        clock.end("rows")
-    clock.end("near")
-    tell(Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values())))
+        yield _Boxed(i, j, gap, at, of)
 
 
 def _found(

@@ -62,6 +62,13 @@ def meet_here(lr_tiles: pa.Table, hr_tiles: pa.Table) -> pa.Table:
     )
 
 
+def intersect(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> NDArray[np.bool_]:
+    """Tell which footprints intersect, shape (pairs,); the arguments are those of `shares`."""
+    shapely.prepare(lr)
+    met: NDArray[np.bool_] = shapely.intersects(lr[lr_at], hr[hr_at])
+    return met
+
+
 def shares(
     lr: Geometries,
     hr: Geometries,

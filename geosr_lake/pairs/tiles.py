@@ -104,6 +104,15 @@ def _meet(
     return pa.concat_tables([none, *(table.cast(none.schema) for table in found)])
 
 
+def present(lake: Lake, lr_sensor: str, hr_sensor: str) -> pa.Table:
+    """Return the tile pairs that `grow` would return, as `TilePairs.rows`; nothing is written."""
+    sides = (
+        lake.arrow("tiles", columns=TILE, filters=[("sensor", "=", sensor)])
+        for sensor in (lr_sensor, hr_sensor)
+    )
+    return _meet(lambda: lake.spark, (tuple(sides),)).select(["lr_tile", "hr_tile"])
+
+
 def grow(lake: Lake, lr_sensor: str, hr_sensor: str) -> TilePairs:
     """Bring the tile pairs of two sensors up to date and return them.
 

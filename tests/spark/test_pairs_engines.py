@@ -1,15 +1,20 @@
 """In this process, by Spark, into a table that only Spark can write: the same pairs."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pyarrow as pa
 import pytest
 from pairs_world import DAY_US, NOON_2024_US, Scene, pairs_of, put, recipe, square
+from typer.testing import CliRunner
 
+from geosr_lake.cli.app import app
+from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, arrow, ledger, tables
 from geosr_lake.pairs import here, increment
 from geosr_lake.pairs.build import Engine, build
+from geosr_lake.pairs.count import count
 from geosr_lake.pairs.match import Tested
 from geosr_lake.recipe import PairRule
 
@@ -51,6 +56,45 @@ def test_both_engines_find_the_same_rows(lake: Lake, tmp_path: Path) -> None:
     told = ("pairs", "pairs_new", "scene_pairs_tested", "lr_scenes", "hr_scenes", "tile_pairs")
     assert [getattr(again, name) for name in told] == [getattr(summary, name) for name in told]
     assert not build(other, RULE, anew=True).changed
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3])
+@pytest.mark.parametrize("part", [50_000, 3])
+def test_a_count_is_that_of_a_build_and_writes_nothing(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, least: float, part: int
+) -> None:
+    put(lake, scenes(6))
+    rule = recipe(window="1 d", min_overlap_frac=least)
+    monkeypatch.setattr(here, "ROWS_A_PART", part)
+    files = sorted(path for path in lake.folder.rglob("*") if path.is_file())
+    counted = count(lake, rule)
+    assert sorted(path for path in lake.folder.rglob("*") if path.is_file()) == files
+    built = build(lake, rule)
+    same = ("rule_id", "pairs", "lr_scenes", "hr_scenes", "tile_pairs")
+    same += ("scene_pairs_tested", "footprint_pairs_tested")
+    assert [getattr(counted, name) for name in same] == [getattr(built, name) for name in same]
+    assert counted.pairs > 0
+    assert count(lake, rule) == counted
+
+
+def test_a_count_without_scenes_says_what_is_lacking(lake: Lake) -> None:
+    put(lake, scenes(1)[:1])
+    with pytest.raises(UsageError, match="no scene of landsat"):
+        count(lake, RULE)
+
+
+def test_the_command_counts(lake: Lake, tmp_path: Path) -> None:
+    put(lake, scenes(6))
+    path = tmp_path / "rule.yaml"
+    path.write_text(
+        "name: made\npairs: {lr: {sensor: modis}, hr: {sensor: landsat}, window: 3 d}\n"
+    )
+    command = ["pairs", "build", "--recipe", str(path), "--lake", str(lake.root), "--dry-run"]
+    done = CliRunner().invoke(app, [*command, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["pairs"] == count(lake, RULE).pairs
+    assert "Pairs that made would have" in CliRunner().invoke(app, command).stdout
+    assert lake.arrow("pairs").num_rows == 0
 
 
 def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""How many pairs a rule has, before any is made: nothing is written."""
+
+from dataclasses import dataclass
+
+from geosr_lake.lake import Lake, Progress
+from geosr_lake.lake.progress import Silent
+from geosr_lake.pairs import here, tiles
+from geosr_lake.pairs import scenes as sides
+from geosr_lake.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class PairCount:
+    """How many pairs a build would find.
+
+    Attributes:
+        rule_id: Id of the rule.
+        lr_scenes: Scenes of the LR side that pass the rule's filter.
+        hr_scenes: Those of the HR side.
+        tile_pairs: Pairs of tiles whose extents meet.
+        scene_pairs_tested: Scene pairs within the window whose boxes meet.
+        footprint_pairs_tested: Exact tests.
+        pairs: Pairs.
+    """
+
+    rule_id: str
+    lr_scenes: int
+    hr_scenes: int
+    tile_pairs: int
+    scene_pairs_tested: int
+    footprint_pairs_tested: int
+    pairs: int
+
+
+def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> PairCount:
+    """Return how many pairs `build` would find for the present scenes, in this process.
+
+    Overlaps are measured only if the rule asks for a least one.
+
+    Args:
+        lake: The lake.
+        recipe: Its section `pairs` is the rule.
+        progress: Told of the steps.
+
+    Raises:
+        UsageError: If the lake has no scene of one of the sensors.
+        RecipeError: If it has some, but none passes the recipe's filter.
+    """
+    rule, steps = recipe.pairs, progress or Silent()
+    steps.start("Reading scenes")
+    lr, hr = (sides.read(lake, rule, side, here.NEEDED) for side in sides.SIDES)
+    for side, rows in zip(sides.SIDES, (lr, hr), strict=True):
+        if not rows.num_rows:
+            raise sides.why_none(lake, rule, side)
+    steps.start("Tiles that meet")
+    met = tiles.present(lake, rule.lr.sensor, rule.hr.sensor)
+    steps.start("Footprints that intersect")
+    did = here.count(lr, hr, met, rule)
+    return PairCount(
+        rule_id=rule.rule_id,
+        lr_scenes=len(lr),
+        hr_scenes=len(hr),
+        tile_pairs=len(met),
+        scene_pairs_tested=did.scene_pairs,
+        footprint_pairs_tested=did.footprint_pairs,
+        pairs=did.pairs,
+    )
