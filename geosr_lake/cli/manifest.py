@@ -22,6 +22,7 @@ from geosr_lake.cli.console import (
 )
 from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.recipe import Recipe, load_recipe
+from geosr_lake.sensors.tasks import TASKS
 
 if TYPE_CHECKING:
     from geosr_lake.lake import Lake
@@ -128,6 +129,11 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
         for cell in summary.quotas
         if cell.reason
     ]
+    if summary.cover_pixel_m > (size := TASKS[summary.task].site_size_m):
+        said.append(
+            f"A pixel of the land cover is {summary.cover_pixel_m:,.0f} m wide and a site {size:g} "
+            "m: most sites are urban wholly or not at all."
+        )
     if summary.widened:
         said.append(
             f"The draw was widened to {summary.sites_per_tile_pair} sites a tile pair, because "
@@ -149,11 +155,12 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
 
 
 LandCoverOption = Annotated[
-    Path,
+    list[str],
     typer.Option(
         "--land-cover",
         metavar="FILE",
-        help="Raster of land-cover classes, the layer that select.urban of the recipe names.",
+        help="GeoTIFF of land-cover classes, the layer that select.urban of the recipe names: a "
+        "file or an address; several times for tiles that lie beside each other.",
     ),
 ]
 ChipsOption = Annotated[
@@ -182,7 +189,7 @@ EcoregionsOption = Annotated[
 ]
 
 
-def _predicted(lake: "Lake", recipe: Recipe, land_cover: Path, files: "Files") -> "Prediction":
+def _predicted(lake: "Lake", recipe: Recipe, land_cover: list[str], files: "Files") -> "Prediction":
     """Return what a build would find."""
     from geosr_lake.manifest.predict import predict
 
@@ -221,7 +228,8 @@ def build(
     With chips: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif \
     --chips chesapeakersc=patches.parquet --lake my_lake`
     """
-    parts = ["geosr", "manifest", "build", "--recipe", recipe, "--land-cover", str(land_cover)]
+    parts = ["geosr", "manifest", "build", "--recipe", recipe]
+    parts += [word for where in land_cover for word in ("--land-cover", where)]
     parts += [word for text in chips or () for word in ("--chips", text)]
     parts += [word for text in extent or () for word in ("--extent", text)]
     parts += ["--ecoregions", str(ecoregions)] if ecoregions else []

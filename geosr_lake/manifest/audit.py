@@ -22,7 +22,7 @@ LeakKind = Literal["overlap_between_splits", "below_buffer", "overlap_in_split",
 SAYS: dict[LeakKind, str] = {
     "overlap_between_splits": "two samples of different splits share ground",
     "below_buffer": "two samples of different splits are closer than the buffer",
-    "overlap_in_split": "two samples of one split share ground without being the same site",
+    "overlap_in_split": "two samples of one split share ground and are not of one site and subset",
     "id_twice": "an id stands twice",
     "in_other_manifest": "a sample shares ground with another split of the other manifest",
 }
@@ -213,13 +213,18 @@ def _close_pairs(samples: Samples, ground: Ground, buffer_m: float, found: _Foun
             kind: LeakKind
             if share and not one_split:
                 kind = "overlap_between_splits"
-            elif share and samples.grounds[a] != samples.grounds[b]:
+            elif share and not _several_pairs(samples, int(a), int(b)):
                 kind = "overlap_in_split"
             elif not one_split and apart < buffer_m - ROUNDING_M:
                 kind = "below_buffer"
             else:
                 continue
             found.add(_leak(kind, samples, int(a), samples, int(b), float(apart)))
+
+
+def _several_pairs(samples: Samples, a: int, b: int) -> bool:
+    """Tell whether two samples are of one site and subset, of which several pairs were kept."""
+    return samples.grounds[a] == samples.grounds[b] and samples.of_one_subset(a, b)
 
 
 def _leak(kind: LeakKind, one: Samples, a: int, other: Samples, b: int, apart: float) -> Leak:

@@ -1,7 +1,7 @@
 """The manifest stage: from a rule's pairs to a manifest that is committed."""
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice, choose
-from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.inputs import Pairs, Scenes, read
 from geosr_lake.manifest.judge import Ints, pair_names, sample_ids
+from geosr_lake.manifest.layer import Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places
 from geosr_lake.manifest.reasons import Reasons
 from geosr_lake.manifest.select import content_hash, manifest_id, manifest_rows
@@ -29,7 +29,7 @@ from geosr_lake.sensors.tasks import TASKS
 def build(
     lake: Lake,
     recipe: Recipe,
-    land_cover: Path,
+    land_cover: Where | Sequence[Where],
     *,
     files: Files = NO_FILES,
     progress: Progress | None = None,
@@ -42,7 +42,8 @@ def build(
     Args:
         lake: Holds the pairs of `recipe.pairs`.
         recipe: With `task` and `select`.
-        land_cover: Raster of one band of class numbers, the layer that `select.urban` names.
+        land_cover: Rasters of one band of class numbers, the layer that `select.urban` names: a
+            file, an address, or several that lie beside each other.
         files: Chips, extents and regions of the recipe's subsets.
         progress: Told about each step.
 
@@ -54,7 +55,7 @@ def build(
     task_name, rule = recipe.selection
     task, told = TASKS[task_name], progress or Silent()
     with (
-        LandCover(land_cover.absolute()) as layer,
+        open_layer(land_cover) as layer,
         lake.stage("manifest", "build") as run,
     ):
         layer_version = layer.version
@@ -103,6 +104,7 @@ def build(
             quotas=quotas,
             splits=by_split(rows),
             pairs_outdated=_outdated(lake, recipe),
+            cover_pixel_m=layer.pixel_m,
         )
         run.counts = summary.counts
         run.reasons = {step.rule: step.n_dropped for step in summary.funnel if step.n_dropped}

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from geosr_lake.lake import Progress
 from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
-from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.describe import SITES, described
 from geosr_lake.manifest.draw import WIDER, Holders, draw, site_keys
 from geosr_lake.manifest.inputs import Pairs
@@ -21,6 +20,7 @@ from geosr_lake.manifest.judge import (
     Sites,
     candidates,
 )
+from geosr_lake.manifest.layer import LandCover
 from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import QuotaCell, Room, cells_of
 from geosr_lake.manifest.sites import Cells

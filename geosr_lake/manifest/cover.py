@@ -10,7 +10,6 @@ Where it holds more than a million, every second, third ... row and column of pi
 the same ones for every site.
 """
 
-import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,8 +22,9 @@ from numpy.typing import NDArray
 
 from geosr_lake.errors import SourceError, UsageError
 from geosr_lake.manifest.sites import outline
-from geosr_lake.net import Raster, SourcePolicy, open_raster
+from geosr_lake.net import Raster, SourcePolicy, identity, open_raster
 from geosr_lake.net.gdal_env import load_rasterio
+from geosr_lake.net.policy import without_query
 from geosr_lake.recipe import UrbanRule
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _AT_ONCE_PX = 4_000_000
 """A window of more pixels is read in strips."""
 _HELD_PX = 64_000_000
 """A raster of no more pixels is held in memory when it is asked at points."""
+_DEGREE_M = 111_320.0
+"""A degree of longitude at the equator."""
 _ROUNDING = 1e-9
 """A limit is met although binary fractions fall short of it."""
 
@@ -82,42 +84,38 @@ def site_points(
     return x_m[:, None] + east, y_m[:, None] + north
 
 
-class LandCover:
+class CoverRaster:
     """An open land-cover raster: one band of whole numbers, any CRS.
 
     Args:
-        path: A local GeoTIFF.
+        where: A GeoTIFF: a path, or an address (https, or http on this machine).
 
     Raises:
-        UsageError: If the file cannot be read, or is no such raster.
+        UsageError: If it cannot be read, or is no such raster.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, where: str | Path) -> None:
         from pyproj import CRS
 
-        if not path.is_file():
-            raise UsageError(
-                "There is no land-cover raster here",
-                where=str(path),
-                next_step="Name a local file with --land-cover.",
-            )
-        self._path = path
+        self._href, self._policy = _located(where)
         with ExitStack() as opened:
             try:
-                raster = open_raster(str(path.resolve()), SourcePolicy.of([path.resolve().parent]))
+                raster = open_raster(self._href, self._policy)
                 self._raster: Raster = opened.enter_context(raster)
             except SourceError as error:
-                raise _unusable("cannot be read as a GeoTIFF", path) from error
-            self._check(path)
+                raise _unusable(f"cannot be read as a GeoTIFF: {error}", where) from error
+            self._check(where)
             self._opened = opened.pop_all()
         crs = CRS.from_wkt(self._raster.crs.to_wkt())
         self._wkt = crs.to_wkt()
         a, b, c, d, e, f = self._raster.transform
         self._to_pixel = np.linalg.inv(np.array([[a, b, c], [d, e, f], [0.0, 0.0, 1.0]]))
+        self._is_lonlat = crs.is_geographic
+        self._middle = c + a * self._raster.width / 2
         # Over 180 degrees a site goes on at the other end of a row.
         self._wraps = crs.is_geographic and abs(a) * self._raster.width > 359.9
 
-    def _check(self, path: Path) -> None:
+    def _check(self, path: str | Path) -> None:
         raster = self._raster
         if raster.count != 1 or not np.issubdtype(np.dtype(raster.dtype), np.integer):
             raise _unusable("is not one band of whole numbers", path)
@@ -130,11 +128,31 @@ class LandCover:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """SHA-256 of the file's bytes."""
-        with self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """What tells this file from others, see `net.identity`."""
+        return identity(self._href, self._policy)
+
+    @property
+    def pixel_m(self) -> float:
+        """Edge of a pixel, metres; of one in degrees as at the equator."""
+        edge = float(np.hypot(self._raster.transform[0], self._raster.transform[3]))
+        return edge * _DEGREE_M if self._is_lonlat else edge
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the raster, degrees; west > east over 180 degrees."""
+        from pyproj import Transformer
+
+        a, b, c, d, e, f = self._raster.transform
+        wide, tall = self._raster.width, self._raster.height
+        xs = [c, c + a * wide, c + b * tall, c + a * wide + b * tall]
+        ys = [f, f + d * wide, f + e * tall, f + d * wide + e * tall]
+        there = Transformer.from_crs(self._wkt, 4326, always_xy=True)
+        found: tuple[float, float, float, float] = there.transform_bounds(
+            min(xs), min(ys), max(xs), max(ys), densify_pts=21
+        )
+        return found
 
     def sites(self, epsg: Ints, x_m: Ints, y_m: Ints, size_m: float) -> list[dict[int, float]]:
         """Return class to fraction for each site, in order.
@@ -184,10 +202,14 @@ class LandCover:
         rows, cols = np.full(x.shape, np.inf), np.full(x.shape, np.inf)
         for code in np.unique(epsg):
             which = epsg == code
-            there = _between(int(code), self._wkt).transform(x[which], y[which])
+            there_x, there_y = _between(int(code), self._wkt).transform(x[which], y[which])
+            if self._is_lonlat and not self._wraps:
+                # A site over 180 degrees goes on beyond the raster's edge, not at the other end.
+                with np.errstate(invalid="ignore"):  # what is nowhere stays so
+                    there_x = self._middle + np.mod(there_x - self._middle + 180.0, 360.0) - 180.0
             (a, b, c), (d, e, f), _ = self._to_pixel
-            cols[which] = a * there[0] + b * there[1] + c
-            rows[which] = d * there[0] + e * there[1] + f
+            cols[which] = a * there_x + b * there_y + c
+            rows[which] = d * there_x + e * there_y + f
         return rows, cols
 
     def _inside(self, rows: Floats, cols: Floats, area_px: float) -> Classes:
@@ -313,9 +335,24 @@ def _between(epsg: int, wkt: str) -> "Transformer":
     return Transformer.from_crs(epsg, wkt, always_xy=True)
 
 
-def _unusable(what: str, path: Path) -> UsageError:
+def _located(where: str | Path) -> tuple[str, SourcePolicy]:
+    """Return an href, and the policy that lets it be opened: the user has named it."""
+    text = str(where)
+    if "://" in text:
+        return text, SourcePolicy.of().trusting(text)
+    path = Path(text).resolve()
+    if not path.is_file():
+        raise UsageError(
+            "There is no land-cover raster here",
+            where=text,
+            next_step="Name a GeoTIFF with --land-cover, a file or an address.",
+        )
+    return str(path), SourcePolicy.of([path.parent])
+
+
+def _unusable(what: str, where: str | Path) -> UsageError:
     return UsageError(
         f"The land-cover raster {what}",
-        where=str(path),
+        where=without_query(str(where)),
         next_step="Give a georeferenced raster of one band of class numbers.",
     )

@@ -8,7 +8,8 @@ import shapely
 
 from geosr_lake.ids import site_id
 from geosr_lake.manifest.blocks import block_of, blocks_within
-from geosr_lake.manifest.cover import LandCover, stratum
+from geosr_lake.manifest.cover import stratum
+from geosr_lake.manifest.layer import LandCover
 from geosr_lake.manifest.select import split_of
 from geosr_lake.manifest.sites import Cells, crosses_zone_edge, extents, squares
 from geosr_lake.recipe import SelectRule, Split

@@ -13,17 +13,16 @@ import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.choose import Search, heeds_ground
-from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.draw import sampled, site_keys
 from geosr_lake.manifest.inputs import Bools, Pairs, Scenes, read
 from geosr_lake.manifest.judge import Sites, candidates
+from geosr_lake.manifest.layer import LandCover, Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places
 from geosr_lake.manifest.predicates import scenes_kept
 from geosr_lake.manifest.quotas import QuotaCell, cells_of
@@ -141,7 +140,7 @@ class _Count:
 def predict(
     lake: Lake,
     recipe: Recipe,
-    land_cover: Path,
+    land_cover: Where | Sequence[Where],
     *,
     files: Files = NO_FILES,
     progress: Progress | None = None,
@@ -165,7 +164,7 @@ def predict(
     begun, told = time.perf_counter(), progress or Silent()
     task_name, rule = recipe.selection
     task, fixed = TASKS[task_name], frac is not None
-    with LandCover(land_cover.absolute()) as layer:
+    with open_layer(land_cover) as layer:
         places = Places(task, rule, files)
         told.start("Reading pairs and scenes")
         pairs = _read(lake, recipe, rule)

@@ -1,17 +1,17 @@
 """A manifest chosen anew from the versions that it was made from, and held against the old one."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.build import chosen, hashed_columns
 from geosr_lake.manifest.choose import choose
-from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.differ import read_versions
 from geosr_lake.manifest.inputs import read
+from geosr_lake.manifest.layer import Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places
 from geosr_lake.manifest.samples import manifest_head
 from geosr_lake.manifest.select import content_hash, manifest_rows
@@ -42,7 +42,7 @@ class Rebuilt:
 def rebuild(
     lake: Lake,
     manifest_id: str,
-    land_cover: Path,
+    land_cover: Where | Sequence[Where],
     *,
     files: Files = NO_FILES,
     progress: Progress | None = None,
@@ -69,7 +69,7 @@ def rebuild(
         raise IncompleteError(
             "The lake does not know from which versions the manifest was made", where=manifest_id
         )
-    with LandCover(land_cover.absolute()) as layer:
+    with open_layer(land_cover) as layer:
         if layer.version != head.layer_version:
             raise UsageError(
                 "This is not the land cover that the manifest was made from",

@@ -39,6 +39,7 @@ class Samples:
         footprints: Polygons in lon/lat, shape (n,).
         times: When it was acquired, UTC; all None where that is not known.
         scenes: The scenes it is cut from, maybe none.
+        subsets: Its subset; empty where that is not known.
     """
 
     name: str
@@ -49,6 +50,11 @@ class Samples:
     footprints: Geometries
     times: Sequence[datetime | None]
     scenes: Sequence[tuple[str, ...]]
+    subsets: Sequence[str] = ()
+
+    def of_one_subset(self, a: int, b: int) -> bool:
+        """Tell whether two samples are of one subset, as far as subsets are known."""
+        return not self.subsets or self.subsets[a] == self.subsets[b]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -72,6 +78,7 @@ def of_lake(lake: Lake, manifest_id: str) -> Samples:
         scenes=list(
             zip(rows["lr_scene_id"].to_pylist(), rows["hr_scene_id"].to_pylist(), strict=True)
         ),
+        subsets=rows["subset"].to_pylist(),
     )
 
 
@@ -197,6 +204,7 @@ def of_file(path: Path) -> Samples:
         times=[_moment(value) for value in found.column(TIME_NAMES) or nothing],
         scenes=[tuple(str(v) for v in row if v is not None) for row in zip(*scenes, strict=True)]
         or [()] * n,
+        subsets=[str(value) for value in found.column(("subset",)) or ()],
     )
 
 

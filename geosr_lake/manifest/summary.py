@@ -67,6 +67,7 @@ class ManifestSummary:
         quotas: What each cell of the quotas asked for and got.
         splits: For each subset and split ``blocks``, ``samples`` and ``reserves``.
         pairs_outdated: True if scenes came, changed or went since the pairs were made.
+        cover_pixel_m: Edge of the land cover's pixels; of those in degrees as at the equator.
     """
 
     manifest_id: str
@@ -86,6 +87,7 @@ class ManifestSummary:
     quotas: tuple[CellCount, ...]
     splits: dict[str, dict[str, dict[str, int]]]
     pairs_outdated: bool = False
+    cover_pixel_m: float = 0.0
 
     @property
     def counts(self) -> dict[str, int]:

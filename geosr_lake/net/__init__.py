@@ -5,6 +5,6 @@ named.
 """
 
 from geosr_lake.net.policy import LocalFile, RemoteFile, SourcePolicy
-from geosr_lake.net.raster import Raster, open_raster
+from geosr_lake.net.raster import Raster, identity, open_raster
 
-__all__ = ["LocalFile", "Raster", "RemoteFile", "SourcePolicy", "open_raster"]
+__all__ = ["LocalFile", "Raster", "RemoteFile", "SourcePolicy", "identity", "open_raster"]

@@ -93,6 +93,12 @@ class SourcePolicy:
                 )
         return cls(tuple(dict.fromkeys(real)), ARCHIVE_HOSTS | extra)
 
+    def trusting(self, href: str) -> "SourcePolicy":
+        """Return this policy with the host of an address that the user has named."""
+        if not href.startswith(("http://", "https://")):
+            return self
+        return SourcePolicy(self.roots, self.hosts | {urlsplit(href).netloc.lower()})
+
     def locate(self, href: str) -> LocalFile | RemoteFile:
         """Return what `href` names, if the policy lets it be opened.
 

@@ -69,6 +69,11 @@ class RangeFile(io.RawIOBase):
         """The object's length, bytes."""
         return self._size
 
+    @property
+    def etag(self) -> str | None:
+        """What the host says tells this version of the object from others, if it says so."""
+        return self._etag
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]

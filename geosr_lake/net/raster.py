@@ -1,5 +1,6 @@
 """Opening one raster: the policy, the pinned format, the limits, and what was never written."""
 
+import hashlib
 import io
 import os
 import stat
@@ -169,6 +170,26 @@ def open_raster(href: str, policy: SourcePolicy) -> Iterator[Raster]:
     else:
         with _remote(source) as raster:
             yield raster
+
+
+def identity(href: str, policy: SourcePolicy) -> str:
+    """Return what tells a file from others: the SHA-256 of its bytes, if it lies here.
+
+    Of a file on a host it is that of its address, length and ETag: it is not read whole.
+
+    Raises:
+        SourceError: As `open_raster`.
+    """
+    source = policy.locate(href)
+    if isinstance(source, LocalFile):
+        with source.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    remote = RangeFile(source)
+    try:
+        said = f"{without_query(source.url)}|{remote.size}|{remote.etag}"
+    finally:
+        remote.release()
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Leaks that are planted are found, each kind of them, and nothing else; against arithmetic too."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 
@@ -42,6 +43,15 @@ def samples(
         times=[datetime(2020, 1, 1 + i % 28, tzinfo=UTC) for i in range(n)],
         scenes=scenes or [()] * n,
     )
+
+
+def test_one_site_in_two_subsets_of_a_split_is_a_leak() -> None:
+    twice = samples([("train", (0, 0)), ("train", (0, 0))])
+    assert audit(twice, buffer_m=0.0).clean
+    one = replace(twice, subsets=["sr", "sr"])
+    two = replace(twice, subsets=["sr", "river"])
+    assert audit(one, buffer_m=0.0).clean
+    assert kinds(audit(two, buffer_m=0.0)) == {"overlap_in_split": 1}
 
 
 def kinds(found: Audit) -> dict[str, int]:

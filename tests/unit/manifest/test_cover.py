@@ -10,7 +10,8 @@ from rasterio.transform import from_origin
 
 from geosr_lake.errors import UsageError
 from geosr_lake.manifest import cover
-from geosr_lake.manifest.cover import LandCover, class_fractions, site_points, stratum
+from geosr_lake.manifest.cover import class_fractions, site_points, stratum
+from geosr_lake.manifest.layer import LandCover
 from geosr_lake.recipe import UrbanRule
 
 RULE = UrbanRule(layer="made", classes=(URBAN, 14), min_frac=0.25)

@@ -10,8 +10,8 @@ from manifest_world import SOUTH_M, URBAN, WEST_M, town_and_fields
 from pyproj import Transformer
 
 from geosr_lake.ids import site_id
-from geosr_lake.manifest.cover import LandCover
 from geosr_lake.manifest.describe import SITES, described
+from geosr_lake.manifest.layer import LandCover
 from geosr_lake.manifest.select import split_of
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Quotas, SelectRule, SplitRule, UrbanRule

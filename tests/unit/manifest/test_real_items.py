@@ -10,14 +10,21 @@ import pytest
 import rasterio
 import shapely
 from pyproj import Transformer
+from typer.testing import CliRunner
 
+from geosr_lake.cli.app import app
 from geosr_lake.lake import Lake
 from geosr_lake.manifest import ManifestSummary, build
 from geosr_lake.manifest.audit import audit
+from geosr_lake.manifest.cover import stratum
+from geosr_lake.manifest.draw import draw
+from geosr_lake.manifest.inputs import read
+from geosr_lake.manifest.layer import open_layer
 from geosr_lake.manifest.samples import of_lake
 from geosr_lake.pairs.build import build as build_pairs
 from geosr_lake.recipe import Recipe
 from geosr_lake.scenes.ingest import ingest
+from geosr_lake.sensors.tasks import TASKS
 
 FILES = {
     "s2_naip": ("naip_colorado_2019_2022.parquet", "sentinel2_colorado_2024.parquet"),
@@ -150,6 +157,28 @@ def test_the_audit_is_clean(real: Real) -> None:
     assert found.clean, found.leaks
     assert found.samples == real.summary.samples + real.summary.reserves > 20
     assert all(d.distance_m >= real.recipe.select.buffer_m for d in found.distances)
+
+
+def test_the_audits_command_finds_no_leak(real: Real) -> None:
+    command = ["manifest", "audit", real.summary.manifest_id, "--lake", str(real.lake.root)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+
+
+def test_urban_sites_are_over_weighted(real: Real) -> None:
+    """Against the share among the sites of all tile pairs, a few of each."""
+    rule = real.recipe.select
+    tiles = read(real.lake, real.recipe).tiles
+    cells = draw(TASKS[real.summary.task], tiles, seed=7, most=3).cells
+    size_m = TASKS[real.summary.task].site_size_m
+    with open_layer(real.land_cover) as layer:
+        covers = layer.sites(cells.epsg, cells.x_m, cells.y_m, size_m)
+    natural = Counter(stratum(cover, rule.urban) for cover in covers)
+    got = Counter(row["stratum"] for row in rows(real.lake, "manifest", "stratum", "role"))
+    shares = [of["urban"] / of.total() for of in (got, natural)]
+    told = f"urban {shares[0]:.1%} of the manifest, {shares[1]:.1%} of sites"
+    print(f"{real.summary.task}: {told}")  # noqa: T201 - told with -rP
+    assert shares[0] > shares[1]
 
 
 def test_each_sample_lies_inside_both_scenes_on_their_grid_within_the_limits(real: Real) -> None:
