@@ -22,7 +22,6 @@ from geosr_lake.cli.console import (
 )
 from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.recipe import Recipe, load_recipe
-from geosr_lake.sensors.tasks import TASKS
 
 if TYPE_CHECKING:
     from geosr_lake.lake import Lake
@@ -124,6 +123,8 @@ def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
 
 
 def _shortfalls(summary: "ManifestSummary") -> list[str]:
+    from geosr_lake.sensors.tasks import TASKS
+
     said = [
         f"Only {_lacking(cell)} of {_named(cell)} were found: {cell.reason}."
         for cell in summary.quotas
