@@ -151,7 +151,7 @@ def predict(
     Args:
         lake: Holds the pairs of `recipe.pairs`.
         recipe: With `task` and `select`.
-        land_cover: Raster of one band of class numbers, the layer that `select.urban` names.
+        land_cover: As `build` takes it.
         files: Chips, extents and regions of the recipe's subsets.
         progress: Told about each step.
         frac: The share, above 0; None: as many sites as it takes to be sure.

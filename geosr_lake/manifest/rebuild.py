@@ -54,7 +54,7 @@ def rebuild(
     Args:
         lake: Holds the manifest; `geosr lake maintain` keeps the versions that it was made from.
         manifest_id: The manifest.
-        land_cover: The same raster as then.
+        land_cover: The same rasters as then.
         files: The same files of chips, extents and regions as then.
         progress: Told about each step.
 

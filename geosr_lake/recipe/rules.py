@@ -5,9 +5,10 @@ A rule whose value an archive may leave out must say what becomes of the unknown
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from geosr_lake.recipe.values import Duration, Fraction, NameSet
+from geosr_lake.recipe.section import Section
+from geosr_lake.recipe.values import Duration, Fraction, MonthSet, NameSet
 
 Side = Literal["lr", "hr"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -22,14 +23,10 @@ _Unknown = Annotated[
 _Elevation = Annotated[
     float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(lambda deg: deg + 0.0)
 ]
-_Month = Annotated[int, Field(ge=1, le=12)]
-_MonthSet = Annotated[tuple[_Month, ...], AfterValidator(lambda months: tuple(sorted(set(months))))]
 _TierSet = Annotated[tuple[Tier, ...], AfterValidator(lambda tiers: tuple(sorted(set(tiers))))]
 
 
-class _Rule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
+class _Rule(Section):
     verdict: ClassVar[str]
     """What it calls a candidate that it drops; the rules of one side put ``lr_`` or ``hr_`` before
     it."""
@@ -100,7 +97,7 @@ class MonthsRule(_Rule):
     verdict = "months"
     rule: Literal["months"]
     side: _Side
-    months: _MonthSet = Field(min_length=1, description="Months of t_start in UTC, 1 to 12")
+    months: MonthSet = Field(min_length=1, description="Months of t_start in UTC, 1 to 12")
 
 
 class SunRule(_Rule):

@@ -6,14 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from geosr_lake.recipe.section import Section
-from geosr_lake.recipe.values import NameSet, Number
+from geosr_lake.recipe.values import MonthSet, NameSet, Number
 
 SR = "sr"
 """The subset of the super-resolution pairs; subsets with labels have names of their own."""
-
-
-def _month_set(months: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(months)))
 
 
 def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -27,7 +23,6 @@ def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, fl
 
 
 Bounds = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_is_box)]
-MonthSet = Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], AfterValidator(_month_set)]
 
 
 class Quotas(Section):

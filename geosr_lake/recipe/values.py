@@ -93,5 +93,9 @@ _ZERO = BeforeValidator(_plain_zero)
 Number = Annotated[float, Field(allow_inf_nan=False), _ZERO]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), _ZERO]
 Fraction = Annotated[float, Field(ge=0, le=1), _ZERO]
+MonthSet = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=12)], ...],
+    AfterValidator(lambda months: tuple(sorted(set(months)))),
+]
 NameSet = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(sorted(set(names))))]
 ClassSet = Annotated[tuple[int, ...], AfterValidator(lambda codes: tuple(sorted(set(codes))))]

@@ -7,19 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_members import member
 
 from geosr_lake.report import charts, text
 from geosr_lake.report.charts import HEIGHT, WIDTH, Histogram
-from geosr_lake.report.members import Measured, Member, Scene
-
-
-def member(split: str = "train", **change: object) -> Member:
-    plain = Member(
-        sample_id="smp-1", role="sample", rank=0, stratum="urban", split=split, size_m=600,
-        lon=0.0, lat=0.0, footprint_wkb=b"", gap_s=0.0, lr_scene_id="l", hr_scene_id="h",
-        lr=None, hr=None, lr_cloud_frac=None, hr_cloud_frac=None, measured=None,
-    )  # fmt: skip
-    return replace(plain, **change)  # type: ignore[arg-type]
+from geosr_lake.report.members import Measured, Scene
 
 
 def measured(**change: object) -> Measured:

@@ -1,10 +1,10 @@
 """Histograms, strata and subsets of a manifest, and the land cover under it, by other counts."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from report_members import member
 
 from geosr_lake.report import distributions, landcover
 from geosr_lake.report.charts import HEIGHT, Histogram
@@ -12,15 +12,6 @@ from geosr_lake.report.legends import class_name
 from geosr_lake.report.members import Measured, Member, Scene
 
 RULE = ((13,), 0.25)
-
-
-def member(split: str = "train", **change: object) -> Member:
-    plain = Member(
-        sample_id="smp-1", role="sample", rank=0, stratum="urban", split=split, size_m=600,
-        lon=0.0, lat=0.0, footprint_wkb=b"", gap_s=0.0, lr_scene_id="l", hr_scene_id="h",
-        lr=None, hr=None, lr_cloud_frac=None, hr_cloud_frac=None, measured=None,
-    )  # fmt: skip
-    return replace(plain, **change)  # type: ignore[arg-type]
 
 
 MEASURED = Measured(
