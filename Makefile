@@ -50,7 +50,7 @@ bench-large: java $(VENV)/dev.stamp ## Run the join over ten and fifty years, a 
 	$(JOIN) modis-landsat --skew 50 --skew-side hr $(OURS)
 	$(JOIN) modis-landsat --cells modis landsat $(OURS)
 
-services: ## Install what the tests of live archives need: PostgreSQL with PostGIS
+services: ## Install what some tests need: PostgreSQL with PostGIS, Chromium
 	@sh requirements/services.sh
 
 lint: $(VENV)/dev.stamp ## Check format, style and types

@@ -42,15 +42,6 @@ def pair_id(rule_id: str, lr_scene_id: str, hr_scene_id: str) -> str:
     return "par-" + digest((rule_id, lr_scene_id, hr_scene_id))
 
 
-def pair_ids(rule_id: str, lr_scene_ids: list[str], hr_scene_ids: list[str]) -> list[str]:
-    """Return what `pair_id` returns, for many pairs of one rule."""
-    sha256, start = hashlib.sha256, f"{rule_id}|"
-    return [
-        "par-" + sha256(f"{start}{lr}|{hr}".encode()).hexdigest()[:ID_DIGITS]
-        for lr, hr in zip(lr_scene_ids, hr_scene_ids, strict=True)
-    ]
-
-
 def site_id(size_m: int, epsg: int, x_m: int, y_m: int) -> str:
     """Return the id of a square of ground from its size, CRS and lower-left corner in metres."""
     return "sit-" + digest((size_m, epsg, x_m, y_m))

@@ -82,6 +82,9 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="Where to; geosr-TASK-x16.safetensors if left out.")
     ] = None,
+    subset: Annotated[
+        str | None, typer.Option(help="Learn and score on this subset alone; all if left out.")
+    ] = None,
     manifest: Annotated[
         str | None, typer.Option("--manifest", help="Where the catalog holds several of the task.")
     ] = None,
@@ -109,6 +112,7 @@ def train(
             seed=seed,
             threads=threads,
             device=device,
+            subset=subset,
             manifest_id=manifest,
             allow_outside=allow_outside,
         )

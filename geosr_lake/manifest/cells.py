@@ -1,6 +1,7 @@
 """The cells of a task's grid whose centre lies in boxes, in columns, many boxes at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -13,8 +14,6 @@ from geosr_lake.sensors.tasks import Task
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Among = Callable[[Ints, Ints, Ints], NDArray[np.bool_]]
-"""Tells which cells are asked for, by their zones and corners."""
 
 UTM_SOUTH_DEG, UTM_NORTH_DEG = -80.0, 84.0
 """UTM's own limits; there are no sites beyond."""
@@ -24,13 +23,40 @@ them by 10 m for a box of a degree, and the cells around the box are looked at t
 _CELLS_AT_ONCE = 2_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class OneIn:
+    """One in `n` cells of a grid, evenly spread, which can be listed without the others.
+
+    A cell is one of them where row + step * column leaves the remainder `start` when divided by
+    `n`. The step is about n over the golden ratio, which keeps points of such a lattice apart
+    (Niederreiter: Random Number Generation and Quasi-Monte Carlo Methods, 1992, chapter 5).
+
+    Attributes:
+        n: From 1 on, which is all cells.
+        start: Which of the `n` sets of cells, modulo `n`.
+    """
+
+    n: int = 1
+    start: int = 0
+
+    def first_row(self, column: Ints, row: Ints) -> Ints:
+        """Return the first row from `row` on that has a cell in a column."""
+        step = round(self.n / _GOLDEN)
+        ahead: Ints = (self.start - step * column - row) % self.n
+        return row + ahead
+
+
+ALL = OneIn()
+_GOLDEN = (1 + 5**0.5) / 2
+
+
 @cache
 def _to_utm(epsg: int) -> Transformer:
     return Transformer.from_crs(4326, epsg, always_xy=True)
 
 
 def cells_in_boxes(
-    task: Task, boxes: Floats, owners: Ints, among: Among | None = None
+    task: Task, boxes: Floats, owners: Ints, some: OneIn = ALL
 ) -> Iterator[tuple[Ints, Cells]]:
     """Yield the cells whose centre lies in boxes, each in the zone of its centre.
 
@@ -38,17 +64,16 @@ def cells_in_boxes(
         task: Gives size and offset of the grid and which zones it uses.
         boxes: West, south, east, north in degrees, west <= east, shape (b, 4).
         owners: What each box belongs to, shape (b,).
-        among: Other cells are left out, before it costs anything to know where they lie; None: all
-            cells are asked for.
+        some: Other cells are left out, and cost nothing.
 
     Yields:
         The owner of each cell, and the cells; all of a box's owner at once only if its boxes lie
         one after the other. A cell comes once for each box.
     """
     for box, epsg in _by_zone(task, boxes):
-        for some in _portions(task, boxes[box]):
-            held, cells = _in_zone(task, epsg, boxes[box[some]], among)
-            yield owners[box[some]][held], cells
+        for part in _portions(task, boxes[box]):
+            held, cells = _in_zone(task, epsg, boxes[box[part]], some)
+            yield owners[box[part]][held], cells
 
 
 def _by_zone(task: Task, boxes: Floats) -> Iterator[tuple[Ints, int]]:
@@ -88,7 +113,7 @@ def _portions(task: Task, boxes: Floats) -> Iterator[Ints]:
     yield from np.split(np.arange(len(boxes)), parts)
 
 
-def _in_zone(task: Task, epsg: int, boxes: Floats, among: Among | None) -> tuple[Ints, Cells]:
+def _in_zone(task: Task, epsg: int, boxes: Floats, some: OneIn) -> tuple[Ints, Cells]:
     """Return the cells of one zone in boxes, and the box of each."""
     middle = (epsg % 100) * 6.0 - 183.0
     west, east = np.maximum(boxes[:, 0], middle - 3.0), np.minimum(boxes[:, 2], middle + 3.0)
@@ -109,19 +134,16 @@ def _in_zone(task: Task, epsg: int, boxes: Floats, among: Among | None) -> tuple
     high = np.stack([x.max(axis=1), y.max(axis=1)], axis=1)
     first = np.floor((low - origin) / size).astype(np.int64) - 1
     count = np.floor((high - origin) / size).astype(np.int64) + 2 - first
-    # Columns by rows of each box, one after the other.
-    per_box = count.prod(axis=1)
-    box = np.repeat(np.arange(len(boxes)), per_box)
-    nth = np.arange(per_box.sum()) - np.repeat(np.cumsum(per_box) - per_box, per_box)
-    column, row = nth % count[box, 0], nth // count[box, 0]
+    # The columns of each box one after the other, and of each column the rows.
+    box, nth = _counted(count[:, 0])
+    column, row = first[box, 0] + nth, first[box, 1]
+    above = some.first_row(column, row)
+    of, nth = _counted((row + count[box, 1] - above + some.n - 1) // some.n)
+    box, column, row = box[of], column[of], above[of] + nth * some.n
     x_m, y_m = (
-        np.rint((first[box, i] + step) * size + origin[i]).astype(np.int64)
-        for i, step in ((0, column), (1, row))
+        np.rint(step * size + origin[i]).astype(np.int64) for i, step in ((0, column), (1, row))
     )
     codes = np.full(len(box), epsg, dtype=np.int64)
-    if among is not None:
-        asked = np.flatnonzero(among(codes, x_m, y_m))
-        codes, x_m, y_m, box = codes[asked], x_m[asked], y_m[asked], box[asked]
     lon, lat = lonlat(codes, x_m + size / 2, y_m + size / 2)
     cells = Cells(codes, x_m, y_m, lon, lat)
     own = grid.utm_epsg(lon, lat, northern_zones_only=task.northern_zones_only) == epsg
@@ -130,3 +152,9 @@ def _in_zone(task: Task, epsg: int, boxes: Floats, among: Among | None) -> tuple
     inside &= (lat >= UTM_SOUTH_DEG) & (lat <= UTM_NORTH_DEG)
     kept = np.flatnonzero(own & inside)
     return box[kept], cells.take(kept)
+
+
+def _counted(counts: Ints) -> tuple[Ints, Ints]:
+    """Return, for so many of each, which one each is of and its number among them, from 0."""
+    of = np.repeat(np.arange(len(counts)), counts)
+    return of, np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geosr_lake.manifest.cells import about_how_many, cells_in_boxes
+from geosr_lake.manifest.cells import OneIn, about_how_many, cells_in_boxes
 from geosr_lake.manifest.inputs import TilePairs
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.sensors.tasks import Task
@@ -72,8 +72,8 @@ def _least(owner: Ints, keys: Keys, most: int) -> Ints:
     return order[np.arange(len(order)) - np.searchsorted(ranked, ranked) < most]
 
 
-def sampled(task: Task, tiles: TilePairs, seed: int, frac: float, most: int, near: Bools) -> Cells:
-    """Return a share of all sites, those with the least keys, as if they were all that there are.
+def sampled(task: Task, tiles: TilePairs, seed: int, n: int, most: int, near: Bools) -> Cells:
+    """Return one in `n` of all sites, as if they were all that there are.
 
     They come in about the order in which a draw would come to them that widens by a factor of
     `WIDER` whenever it fell short: a tile pair's first sites before the next ones of another.
@@ -81,24 +81,18 @@ def sampled(task: Task, tiles: TilePairs, seed: int, frac: float, most: int, nea
     Args:
         task: Gives the site grid.
         tiles: The tile pairs.
-        seed: Changes the keys.
-        frac: The share, above 0 and below 1.
+        seed: Changes the keys, and which sites are taken.
+        n: From 1 on.
         most: Sites of a tile pair at first.
         near: The boxes that are looked into, shape (b,).
     """
-    below, boxes = np.uint64(frac * 2.0**64), tiles.boxes[near]
-
-    def among(epsg: Ints, x_m: Ints, y_m: Ints) -> Bools:
-        asked: Bools = _keys(seed, epsg, x_m, y_m) < below
-        return asked
-
-    n_sites = np.zeros(len(tiles))
+    boxes, n_sites = tiles.boxes[near], np.zeros(len(tiles))
     np.add.at(n_sites, tiles.of_box[near], about_how_many(task, boxes))
     keys, waves, parts = [np.empty(0, np.uint64)], [np.empty(0)], []
-    for owner, cells in cells_in_boxes(task, boxes, tiles.of_box[near], among):
+    for owner, cells in cells_in_boxes(task, boxes, tiles.of_box[near], OneIn(n, seed)):
         keys.append(site_keys(seed, cells))
         # Keys are uniform: so many of the tile pair's sites have lesser ones, about.
-        before = keys[-1] / (frac * 2.0**64) * n_sites[owner]
+        before = keys[-1] / 2.0**64 * n_sites[owner]
         waves.append(np.ceil(np.log(np.maximum(before / most, 1.0)) / np.log(WIDER)))
         parts.append(cells)
     key, wave = np.concatenate(keys), np.concatenate(waves)
@@ -108,19 +102,14 @@ def sampled(task: Task, tiles: TilePairs, seed: int, frac: float, most: int, nea
 
 
 def site_keys(seed: int, cells: Cells) -> Keys:
-    """Return the keys of sites: a hash of seed, zone and corner."""
-    return _keys(seed, cells.epsg, cells.x_m, cells.y_m)
-
-
-def _keys(seed: int, epsg: Ints, x_m: Ints, y_m: Ints) -> Keys:
-    """Return the keys of sites.
+    """Return the keys of sites: a hash of seed, zone and corner.
 
     The mixing is that of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
     generators, 2014), once for each number, with its three constants.
     """
-    state = np.full(len(epsg), np.uint64(seed % 2**64))
+    state = np.full(len(cells), np.uint64(seed % 2**64))
     with np.errstate(over="ignore"):
-        for column in (epsg, x_m, y_m):
+        for column in (cells.epsg, cells.x_m, cells.y_m):
             state = state + column.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
             state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from geosr_lake.ids import pair_ids, sample_id
+from geosr_lake.ids import sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
 from geosr_lake.manifest.predicates import dropped_by
 from geosr_lake.manifest.sites import Cells, squares
@@ -174,10 +174,11 @@ def sample_ids(
 def pair_names(pairs: Pairs, pair: Ints) -> list[str]:
     """Return the ids of pairs, from their numbers."""
     lr, hr = (
-        scenes.ids.take(pa.array(of_pair[pair])).to_pylist()
+        scenes.ids.take(pa.array(of_pair[pair]))
         for scenes, of_pair in ((pairs.lr_scenes, pairs.lr), (pairs.hr_scenes, pairs.hr))
     )
-    return pair_ids(pairs.rule_id, lr, hr)
+    names: list[str] = pair_ids(pairs.rule_id, lr, hr).to_pylist()
+    return names
 
 
 def _places(site: Ints, pair: Ints, stands: Bools, pairs: Pairs, most: int) -> Ints:

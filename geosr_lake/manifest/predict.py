@@ -1,9 +1,8 @@
 """How many samples a build would find, from a share of the sites: nothing is written.
 
-Sites have keys that are uniform, so those with the least keys are a random sample of all. Of a
-share of the sites the same share of every quota is asked for, and they are judged as a build does
-it. A quota that this fills is filled by all sites too; else what was found tells how many there
-are.
+One in so many sites of the grid, evenly spread, are a sample of all. Of a share of the sites the
+same share of every quota is asked for, and they are judged as a build does it. A quota that this
+fills is filled by all sites too; else what was found tells how many there are.
 
 A frame that overlaps a chosen one is dropped, and of fewer chips fewer overlap: where that matters
 all chips are looked at, and what is said of them is exact.
@@ -39,8 +38,6 @@ _FIRST_FOUND = 1_000
 """So many samples and reserves of a large cell are enough at first: two standard errors of 6 %."""
 _AT_ONCE = 100, 5_000
 """Fewer sites at once than a build, for fewer are needed: a tenth, to see when cells are full."""
-_ALL_FRAC = 0.7
-"""Instead of a greater share all sites are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,8 @@ class PredictedCell:
         band: Part of the subset's spread; None where it has none.
         asked: Samples that are asked for.
         samples: Samples that a build would find.
-        plus_minus: Two standard errors of that; 0 where it is exact, or met without doubt.
+        plus_minus: Two standard errors of that, those of sites drawn at random; 0 where it is
+            exact, or met without doubt.
         met: Whether the quota will be filled, give or take two standard errors.
     """
 
@@ -154,7 +152,8 @@ def predict(
         land_cover: As `build` takes it.
         files: Chips, extents and regions of the recipe's subsets.
         progress: Told about each step.
-        frac: The share, above 0; None: as many sites as it takes to be sure.
+        frac: The share, above 0: one in n sites, at least so many; None: as many as it takes to be
+            sure.
 
     Raises:
         RecipeError: If the recipe ends at pairs.
@@ -168,17 +167,16 @@ def predict(
         places = Places(task, rule, files)
         told.start("Reading pairs and scenes")
         pairs = _read(lake, recipe, rule)
-        share = first_frac(cells_of(rule)) if frac is None else frac
+        n = one_in(first_frac(cells_of(rule)) if frac is None else frac)
         while True:
-            counts, looked_at = _Sites(pairs, task, rule, layer, places, told).counts(share)
+            counts, looked_at = _Sites(pairs, task, rule, layer, places, told).counts(n)
             doubtful = [count for count in counts if not count.settled]
-            if fixed or share >= 1 or not doubtful:
+            if fixed or n == 1 or not doubtful:
                 break
-            share = max(share * 1.2, *(count.wanted_frac for count in doubtful))
-            share = share if share < _ALL_FRAC else 1.0
+            n = min(n - 1, one_in(max(count.wanted_frac for count in doubtful)))
     return Prediction(
         tuple(count.predicted for count in counts),
-        share,
+        1 / n,
         looked_at,
         len(pairs.tiles),
         time.perf_counter() - begun,
@@ -189,6 +187,11 @@ def first_frac(cells: Sequence[QuotaCell]) -> float:
     """Return the share of the sites that is looked at first: an eighth, less for great quotas."""
     large = [cell.asked + cell.reserves for cell in cells if cell.asked >= LARGE]
     return min(_FIRST_FRAC, _FIRST_FOUND / min(large)) if large else _FIRST_FRAC
+
+
+def one_in(frac: float) -> int:
+    """Return the n of which one in n sites are at least a share of them."""
+    return max(1, int(1 / frac + 1e-9))
 
 
 def _read(lake: Lake, recipe: Recipe, rule: SelectRule) -> Pairs:
@@ -237,9 +240,9 @@ class _Sites:
     places: Places
     progress: Progress
 
-    def counts(self, frac: float) -> tuple[list[_Count], int]:
-        """Return what a share of the sites says of each cell, and how many were looked at."""
-        cells = cells_of(self.rule)
+    def counts(self, n: int) -> tuple[list[_Count], int]:
+        """Return what one in n sites say of each cell, and how many were looked at."""
+        cells, frac = cells_of(self.rule), 1 / n
         chips = {s.name for s in self.places.subsets if s.sites == "chips"}
         whole = chips if heeds_ground(self.rule, self.places) else chips - self._given
         shares = [1.0 if cell.subset in whole else frac for cell in cells]
@@ -247,9 +250,9 @@ class _Sites:
             *(self.pairs, self.task, self.rule, self.layer, self.places, self.progress),
             tuple(map(_part_of, cells, shares)),
         )
-        if frac < 1:
-            self.progress.start(f"Looking at {frac:.1%} of the sites")
-            seen = {**self._from_chips(search, frac), **self._from_grid(search, frac)}
+        if n > 1:
+            self.progress.start(f"Looking at one in {n:,} sites")
+            seen = {**self._from_chips(search, frac), **self._from_grid(search, n)}
             shares = [
                 share * seen.get(number, 1.0) if share < 1 else 1.0
                 for number, share in enumerate(shares)
@@ -274,14 +277,14 @@ class _Sites:
             seen |= _needed(search, before, len(some), seen)
         return seen
 
-    def _from_grid(self, search: _Quick, frac: float) -> dict[int, float]:
-        """Look at a share of the grid; return which part of it cells needed that became full."""
+    def _from_grid(self, search: _Quick, n: int) -> dict[int, float]:
+        """Look at one in n sites of the grid; return which part of them full cells needed."""
         tiles, on_grid = self.pairs.tiles, self.places.on_grid
         near = self.places.reached(tiles.boxes, on_grid)
         # Where the rules keep no pair, no sample is found.
         near &= (np.diff(self.pairs.first) > 0)[tiles.of_box]
         cells = sampled(
-            *(self.task, tiles, self.rule.seed, frac, self.rule.sites_per_tile_pair), near=near
+            *(self.task, tiles, self.rule.seed, n, self.rule.sites_per_tile_pair), near=near
         )
         search.n_sites = len(cells)
         before, known = search.looked_at, search.full_at.copy()

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geosr_lake import ids
 from geosr_lake.pairs.layout import Ints, group_tiles
 from geosr_lake.pairs.match import FOUND, Tested, TilePairs, match
 from geosr_lake.pairs.match import count as count_rows
+from geosr_lake.pairs.names import pair_ids
 from geosr_lake.recipe import PairRule
 
 NEEDED = ("tile", "scene_id", "t_start", "t_end", "footprint_wkb")
@@ -189,14 +189,14 @@ def _match(part: _Part, rule: PairRule) -> tuple[pa.Table, Tested]:
 
 def named(found: pa.Table, rule: PairRule) -> pa.Table:
     """Return what was found as rows of `pairs`."""
-    lr, hr = found["lr_scene_id"], found["hr_scene_id"]
-    pair_ids = ids.pair_ids(rule.rule_id, lr.to_pylist(), hr.to_pylist())
+    none = pa.array([], pa.string())
+    lr, hr = (pa.concat_arrays([none, *found[f"{s}_scene_id"].chunks]) for s in ("lr", "hr"))
     return pa.table(
         {
             "rule_id": pa.repeat(rule.rule_id, len(found)),
             "lr_scene_id": lr,
             "hr_scene_id": hr,
-            "pair_id": pa.array(pair_ids, pa.string()),
+            "pair_id": pair_ids(rule.rule_id, lr, hr),
             "lr_tile": found["lr_tile"],
             "hr_tile": found["hr_tile"],
             "gap_s": pc.divide(found["gap_us"].cast(pa.float64()), 1e6),

@@ -67,11 +67,13 @@ class SRDataset(Dataset[Sample]):
         scaling: A scaling that the catalog declares (``reflectance``, ``paper``), or None for
             the digital numbers as stored.
         reject: Flags of a mask that make a pixel invalid.
+        subset: Only samples of this subset of the manifest; None: all.
         manifest_id: Needed where the catalog publishes several manifests of the task.
         allow_outside: Read stores outside the catalog's lake as well.
 
     Raises:
-        UsageError: If the catalog has no such task, split, band or scaling, or the crop is none.
+        UsageError: If the catalog has no such task, split, subset, band or scaling, or the crop is
+            none.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class SRDataset(Dataset[Sample]):
         crop: int | None = None,
         scaling: str | None = "reflectance",
         reject: int = ANY_FLAG,
+        subset: str | None = None,
         manifest_id: str | None = None,
         allow_outside: bool = False,
     ) -> None:
@@ -102,7 +105,7 @@ class SRDataset(Dataset[Sample]):
         self._scalings = _one_of(release.scalings, scaling, "scaling") if scaling else None
         self.lr_px, self.hr_px = _pixels(self.crop, size)
         bands = {side: release.names(side) for side in ("lr", "hr")}
-        self._store = SplitStore(_one_of(release.splits, split, "split"), bands)
+        self._store = SplitStore(_one_of(release.splits, split, "split"), bands, subset)
 
     def __len__(self) -> int:
         return len(self._store) * self.crops_per_sample

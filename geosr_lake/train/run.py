@@ -29,6 +29,7 @@ class TrainOptions:
         seed: Gives the weights at the start and the order of the crops.
         threads: Processor threads; None: as many as torch takes by itself.
         device: Of torch; ``auto`` is a GPU if there is one.
+        subset: Learn and score on samples of this subset alone; None: all.
         manifest_id: Needed where the catalog publishes several manifests of the task.
         allow_outside: Read stores outside the catalog's lake as well.
     """
@@ -41,6 +42,7 @@ class TrainOptions:
     seed: int = 0
     threads: int | None = None
     device: str = "auto"
+    subset: str | None = None
     manifest_id: str | None = None
     allow_outside: bool = False
 
@@ -103,6 +105,7 @@ def train(
         "scaling": chosen.scaling,
         "steps": str(chosen.steps),
         "seed": str(chosen.seed),
+        "subset": chosen.subset or "all",
         "geosr_lake": __version__,
     }
     save_network(network, weights, about)
@@ -132,6 +135,7 @@ def _dataset(
         size="paper" if paper else "native",
         crop=options.crop if paper else None,
         scaling=options.scaling,
+        subset=options.subset,
         manifest_id=options.manifest_id,
         allow_outside=options.allow_outside,
     )

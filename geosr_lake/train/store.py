@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from geosr_lake.errors import CorruptDataError, UnsafeInputError
+from geosr_lake.errors import CorruptDataError, UnsafeInputError, UsageError
 from geosr_lake.train.resize import NATIVE_PX
 
 MAX_SAMPLES = 10_000_000
@@ -71,20 +71,27 @@ class SplitStore:
     Args:
         path: The store's folder.
         bands: ``lr`` and ``hr`` -> names of the bands, as the catalog has them.
+        subset: Only the samples of this subset; None: all.
+
+    Raises:
+        UsageError: On first use, if no sample is of the subset.
     """
 
-    def __init__(self, path: Path, bands: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, path: Path, bands: Mapping[str, tuple[str, ...]], subset: str | None = None
+    ) -> None:
         self.path = path
         self.bands = dict(bands)
+        self.subset = subset
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what is open behind: a worker opens the store anew."""
-        return {"path": self.path, "bands": self.bands}
+        return {"path": self.path, "bands": self.bands, "subset": self.subset}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"], state["bands"])  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]
 
     def __len__(self) -> int:
         return len(self._open().sample_ids)
@@ -130,7 +137,7 @@ class SplitStore:
     def _open(self) -> _Opened:
         with self._lock:
             if self._opened is None:
-                self._opened = _open(self.path, self.bands)
+                self._opened = _open(self.path, self.bands, self.subset)
             return self._opened
 
 
@@ -142,7 +149,7 @@ def _hr_px(lr_px: int) -> int:
     return lr_px * NATIVE_PX[1] // NATIVE_PX[0]
 
 
-def _open(path: Path, bands: Mapping[str, tuple[str, ...]]) -> _Opened:
+def _open(path: Path, bands: Mapping[str, tuple[str, ...]], subset: str | None) -> _Opened:
     group = _metadata(path / "zarr.json")
     if group.get("node_type") != "group" or group.get("zarr_format") != 3:
         _refuse("This is no Zarr v3 group", path)
@@ -153,12 +160,19 @@ def _open(path: Path, bands: Mapping[str, tuple[str, ...]]) -> _Opened:
     valid = np.asarray(opened["valid"][...], dtype=bool)  # type: ignore[index]
     ids = [str(s) for s in opened["sample_id"][...]]  # type: ignore[index,union-attr]
     offsets = np.asarray(opened["lr_dn_offset"][...], dtype=np.int64)  # type: ignore[index]
-    if not len(valid) == len(ids) == len(offsets) == n:
+    subsets = np.asarray([str(s) for s in opened["subset"][...]], dtype=object)  # type: ignore[index,union-attr]
+    if not len(valid) == len(ids) == len(offsets) == len(subsets) == n:
         _refuse("The coordinates do not have the cube's length", path)
     for side, names in bands.items():
         if tuple(str(name) for name in opened[f"{side}_band"][...]) != names:  # type: ignore[index,union-attr]
             _refuse(f"The store has other {side} bands than the catalog", path)
-    slots = np.flatnonzero(valid)
+    if subset is not None and not (valid & (subsets == subset)).any():
+        raise UsageError(
+            f"No sample of this split is of the subset {subset!r}",
+            where=str(path),
+            next_step=f"It has {', '.join(sorted(set(subsets[valid])))}.",
+        )
+    slots = np.flatnonzero(valid if subset is None else valid & (subsets == subset))
     return _Opened(
         lr=opened["lr"],
         hr=opened["hr"],
@@ -181,7 +195,7 @@ def _check_arrays(path: Path, bands: Mapping[str, tuple[str, ...]]) -> int:
         lengths.add(_check_array(path / f"{side}_mask", frame))
         if _check_array(path / f"{side}_band", (), coordinate=True) != n_bands:
             _refuse(f"The store has not the {n_bands} bands of the catalog", path)
-    for name in ("valid", "sample_id", "lr_dn_offset"):
+    for name in ("valid", "sample_id", "lr_dn_offset", "subset"):
         lengths.add(_check_array(path / name, (), coordinate=True))
     if len(lengths) != 1:
         _refuse("The arrays differ in their number of samples", path)

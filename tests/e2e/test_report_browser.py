@@ -37,7 +37,7 @@ ATTACKS = (
 def browser() -> str:
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
-        pytest.skip("no Chromium on this machine; the same promises are tested on the text")
+        pytest.skip("no Chromium: `make services` installs it")
     return found
 
 

@@ -30,6 +30,8 @@ SHARD_SAMPLES = 2
 LR_START = datetime(2021, 7, 1, 17, 40, 0, 250_000, tzinfo=UTC)
 HR_START = datetime(2021, 7, 9, tzinfo=UTC)
 CLOUD, NODATA = 2, 1
+LABELLED = "road"
+"""The subset of the third sample of a split; the others are of sr."""
 CLOUDED = "smp-train-000"
 """This sample has a cloud over LR rows and columns 0 to 4, and no data in HR rows 900 to 999."""
 
@@ -220,7 +222,7 @@ def _job(task: Task, split: str, number: int, place: int) -> SampleJob:
     days = timedelta(days=8 if task.lr_sensor == "modis" else 0)
     return SampleJob(
         sample_id=f"smp-{split}-{number:03d}",
-        subset="sr",
+        subset=LABELLED if number == 2 else "sr",
         stratum="urban" if number % 2 else "non_urban",
         site_id=f"sit-{task.name}-{place}",
         epsg=EPSG,

@@ -8,7 +8,7 @@ from manifest_world import boxed
 from pyproj import Transformer
 
 from geosr_lake.manifest import cells as cells_module
-from geosr_lake.manifest.cells import cells_in_boxes
+from geosr_lake.manifest.cells import OneIn, cells_in_boxes
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP, Task
 
@@ -91,6 +91,45 @@ def test_many_boxes_at_once_are_as_each_alone(spots: list[tuple[float, ...]]) ->
             found.setdefault(number, []).append(key)
     for number, box in zip(owners.tolist(), boxes, strict=True):
         assert sorted(found.get(number, [])) == sorted(keys(boxed(S2_NAIP, box)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    lon=st.sampled_from([-105.3, -102.01, 179.97]),
+    lat=st.sampled_from([40.0, -0.01, -33.3]),
+    n=st.integers(1, 60),
+)
+def test_one_in_n_cells_are_a_part_of_all(lon: float, lat: float, n: int) -> None:
+    """The n sets share no cell, are all cells together, and do not depend on the box."""
+    box = (lon, lat, lon + 0.03, lat + 0.04)
+    wide = np.array([box, (lon - 0.02, lat - 0.01, lon + 0.03, lat + 0.05)])
+    parts = []
+    for start in range(n):
+        found = dict[int, list[Key]]({0: [], 1: []})
+        for owner, some in cells_in_boxes(S2_NAIP, wide, np.arange(2), OneIn(n, start)):
+            for number, key in zip(owner.tolist(), keys(some), strict=True):
+                found[number].append(key)
+        parts.append(found[0])
+        assert set(found[0]) <= set(found[1])
+    assert sorted(key for part in parts for key in part) == sorted(keys(boxed(S2_NAIP, box)))
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 11, 50, 333])
+def test_one_in_n_cells_are_spread_evenly(n: int) -> None:
+    """Every square of 30 km holds its share, give or take 3 % or three cells."""
+    box = (-105.0, 40.0, -103.5, 41.0)
+    whole = boxed(S2_NAIP, box)
+    ((_, some),) = cells_in_boxes(S2_NAIP, np.array([box]), np.zeros(1, np.int64), OneIn(n, 5))
+    west, south = whole.x_m.min(), whole.y_m.min()
+
+    def counted(cells: Cells) -> np.ndarray:
+        square = (cells.x_m - west) // 30_000 * 100 + (cells.y_m - south) // 30_000
+        return np.bincount(square, minlength=1_000)
+
+    all_, part = counted(whole), counted(some)
+    inner = all_ == 2_500
+    assert inner.sum() >= 6
+    assert abs(part - all_ / n)[inner].max() <= max(3, 0.03 * 2_500 / n)
 
 
 def test_boxes_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from catalog_world import CLOUDED, CatalogWorld, nearest_lr_band  # noqa: E402
+from catalog_world import CLOUDED, LABELLED, CatalogWorld, nearest_lr_band  # noqa: E402
 
 from geosr_lake.errors import UsageError  # noqa: E402
 from geosr_lake.sensors.tasks import TASKS  # noqa: E402
@@ -181,6 +181,21 @@ def test_batches_do_not_depend_on_the_threads(catalog_world: CatalogWorld, threa
     order = epoch_order(len(data), 4, 1)
     assert [s for b in drawn for s in b["sample_id"]] == [data[i]["sample_id"] for i in order]
     assert torch.equal(drawn[2]["lr"][3], data[order[17]]["lr"])
+
+
+def test_a_subset_alone(catalog_world: CatalogWorld) -> None:
+    whole = SRDataset(catalog_world.catalog, "s2_naip", "train")
+    sr = SRDataset(catalog_world.catalog, "s2_naip", "train", subset="sr")
+    labelled = SRDataset(catalog_world.catalog, "s2_naip", "train", subset=LABELLED)
+    assert (*sr.sample_ids, *labelled.sample_ids) == whole.sample_ids
+    assert len(labelled) == 1
+    again = pickle.loads(pickle.dumps(labelled))  # noqa: S301 (our own bytes)
+    for data in (labelled, again):
+        assert data[0]["sample_id"] == whole[2]["sample_id"]
+        assert torch.equal(data[0]["hr"], whole[2]["hr"])
+    with pytest.raises(UsageError, match="no sample .* 'roads'|subset 'roads'") as caught:
+        len(SRDataset(catalog_world.catalog, "s2_naip", "train", subset="roads"))
+    assert "road, sr" in str(caught.value.next_step)
 
 
 def test_it_travels_to_workers(catalog_world: CatalogWorld) -> None:
