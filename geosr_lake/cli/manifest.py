@@ -122,7 +122,7 @@ def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
     return [f"Without --extent sites of {told} may lie where their label product has nothing."]
 
 
-def _shortfalls(summary: "ManifestSummary") -> list[str]:
+def _shortfalls(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
     from geosr_lake.sensors.tasks import TASKS
 
     said = [
@@ -130,6 +130,13 @@ def _shortfalls(summary: "ManifestSummary") -> list[str]:
         for cell in summary.quotas
         if cell.reason
     ]
+    if summary.sites_drawn and not summary.urban_seen:
+        urban = recipe.selection[1].urban
+        classes = ", ".join(map(str, urban.classes))
+        said.append(
+            f"No site holds any of the classes {classes}, which count as urban: is the raster of "
+            f"--land-cover the layer {urban.layer}?"
+        )
     if summary.cover_pixel_m > (size := TASKS[summary.task].site_size_m):
         said.append(
             f"A pixel of the land cover is {summary.cover_pixel_m:,.0f} m wide and a site {size:g} "
@@ -243,6 +250,8 @@ def build(
         rule = load_recipe(recipe)
         files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
+        for sentence in _unbounded(rule, files.extents):
+            say(sentence)
         if dry_run:
             found = _predicted(opened, rule, land_cover, files)
             show = partial(_show_prediction, found, rule.name)
@@ -257,7 +266,7 @@ def build(
             show=lambda: _show(summary, rule.name),
             next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
         )
-        for sentence in [*_unbounded(rule, files.extents), *_shortfalls(summary)]:
+        for sentence in _shortfalls(summary, rule):
             say(sentence)
         if not summary.samples:
             raise IncompleteError(

@@ -15,10 +15,12 @@ from geosr_lake.manifest.judge import OVER_QUOTA, SHARED_GROUND, STANDS
 from geosr_lake.manifest.quotas import Room
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Subset
+from geosr_lake.recipe.subsets import month_name
 from geosr_lake.sensors.grid import northing_origin_m
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Bands = tuple[str | None, ...]
 
 
 class Ground:
@@ -62,8 +64,8 @@ class Offer:
         cells: Where they are.
         strata: ``urban``, ``non_urban``, or None.
         inside: Whether they may serve a subset, by its number.
-        bands: Their part of its spread, by its number; None where they are in none, or where the
-            month of the pair decides.
+        bands: The parts of its spread that they may serve, by its number: one or none where the
+            site decides that, those of its pairs' months else; None alone where it has no spread.
         n_standing: How many of a site's candidates stand.
         month: Month of the HR scene of its best candidate; 0 if none stands.
     """
@@ -71,7 +73,7 @@ class Offer:
     cells: Cells
     strata: NDArray[np.object_]
     inside: dict[int, Bools]
-    bands: dict[int, list[str | None]]
+    bands: dict[int, Sequence[Bands]]
     n_standing: Ints
     month: Ints
 
@@ -98,17 +100,11 @@ def wanted(subsets: Sequence[Subset], room: Room, offer: Offer) -> Bools:
     found = np.zeros(len(offer.cells), dtype=bool)
     for i, stratum in enumerate(offer.strata):
         found[i] = any(
-            offer.inside[number][i] and _lacks(subset, room, stratum, offer.bands[number][i])
+            offer.inside[number][i] and room.may_take(subset.name, stratum, offer.bands[number][i])
             for number, subset in enumerate(subsets)
             if number in offer.inside
         )
     return found
-
-
-def _lacks(subset: Subset, room: Room, stratum: str | None, band: str | None) -> bool:
-    if stratum is None or subset.spread is None or subset.spread.months:
-        return room.may_take(subset.name, stratum)
-    return room.cell_for(subset.name, stratum, band) is not None
 
 
 def assign(
@@ -155,13 +151,13 @@ def _taker(
     """Return the subset that a site is drawn for, and the cell that takes its best candidates."""
     stratum, full = offer.strata[i], None
     for number, inside in offer.inside.items():
-        subset = subsets[number]
-        if not inside[i] or not _lacks(subset, room, stratum, offer.bands[number][i]):
+        subset, bands = subsets[number], offer.bands[number][i]
+        if not inside[i] or not room.may_take(subset.name, stratum, bands):
             continue
         if stratum is None or not offer.n_standing[i]:
             return number, None
         by_month = subset.spread is not None and subset.spread.months
-        band = f"month {offer.month[i]}" if by_month else offer.bands[number][i]
+        band = month_name(offer.month[i]) if by_month else bands[0]
         cell = room.cell_for(subset.name, stratum, band)
         if cell is not None:
             return number, cell

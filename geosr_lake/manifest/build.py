@@ -67,9 +67,9 @@ def build(
         choice = choose(pairs, task, rule, layer, places, told)
         rows = manifest_rows(chosen(pairs, choice, recipe), rule)
         counts, steps = _verdicts(choice, rule), verdicts.asked(rule.verdicts)
-        quotas = cell_counts(choice.cells, choice.found, Reasons(choice, places).of)
+        quotas = cell_counts(choice.cells, choice.found, Reasons(choice, places, pairs).of)
         rows_hash = content_hash(rows, hashed_columns())
-        name = manifest_id(task.name, rule.rule_id, rows_hash)
+        name = manifest_id(recipe, rows_hash)
         draft = Draft(
             manifest_id=name,
             content_hash=rows_hash,
@@ -105,11 +105,19 @@ def build(
             splits=by_split(rows),
             pairs_outdated=_outdated(lake, recipe),
             cover_pixel_m=layer.pixel_m,
+            urban_seen=_urban_seen(choice, rule),
         )
         run.counts = summary.counts
         run.reasons = {step.rule: step.n_dropped for step in summary.funnel if step.n_dropped}
         run.detail |= {"manifest_id": summary.manifest_id, "unchanged": unchanged}
     return summary
+
+
+def _urban_seen(choice: Choice, rule: SelectRule) -> bool:
+    """Tell whether any drawn site holds a class that counts as urban."""
+    classes = pc.struct_field(pc.list_flatten(choice.sites["cover"].combine_chunks()), "class")
+    urban = pa.array(rule.urban.classes, classes.type)
+    return bool(pc.any(pc.is_in(classes, value_set=urban)).as_py())
 
 
 _ROWS_AT_ONCE = 1_000_000

@@ -1,14 +1,15 @@
 """Draws sites, judges their candidates, and goes on until the quotas are met."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from geosr_lake.lake import Progress
-from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
+from geosr_lake.manifest.assign import Assigned, Bands, Ground, Offer, assign, wanted
 from geosr_lake.manifest.describe import SITES, described
 from geosr_lake.manifest.draw import WIDER, Holders, draw, site_keys
 from geosr_lake.manifest.inputs import Pairs
@@ -25,6 +26,7 @@ from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import QuotaCell, Room, cells_of
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import SelectRule
+from geosr_lake.recipe.subsets import month_name
 from geosr_lake.sensors.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -179,15 +181,16 @@ class Search:
             return most
         before, looked_at, seen = len(self._waves), 0, np.empty(0, np.uint64)
         n_sites: Ints | None = None
+        near: NDArray[np.bool_] | None = None
         while True:
             lacking = self.open_of(self._places.on_grid)
-            near = None if n_sites is None else self._near(lacking)
             drawn = draw(self._task, tiles, self._rule.seed, most, near)
             n_sites = drawn.n_sites if n_sites is None else n_sites
             fresh = np.flatnonzero(~np.isin(drawn.keys, seen))
             seen = np.union1d(seen, drawn.keys)
             looked_at += self.look_through(drawn.cells.take(fresh), lacking, looked_at)
-            if not self.open_of(lacking) or most >= int(n_sites.max(initial=0)):
+            near = self._near(self.open_of(lacking))
+            if most >= int(n_sites.max(initial=0)) or not near.any():
                 self._count(GRID, n_sites, before)
                 return most
             most *= WIDER
@@ -210,10 +213,56 @@ class Search:
         return looked_at
 
     def _near(self, subsets: list[int]) -> NDArray[np.bool_]:
-        """Tell which boxes are worth a wider draw: those of tile pairs that reach their areas."""
+        """Tell which boxes are worth a wider draw: those of tile pairs that may have what lacks.
+
+        They reach the area of a subset, and have a pair of a month that it lacks.
+        """
         tiles = self._pairs.tiles
-        reached = tiles.of_box[self._places.reached(tiles.boxes, subsets)]
-        return np.isin(tiles.of_box, reached)
+        found = np.zeros(len(tiles), dtype=bool)
+        for number in subsets:
+            reached = self._places.reached(tiles.boxes, [number])
+            some = np.isin(np.arange(len(tiles)), tiles.of_box[reached])
+            if self._by_month(number):
+                bits = sum(1 << month for month in self._months_lacking(number))
+                some &= (self._months & bits) > 0
+            found |= some
+        return found[tiles.of_box]
+
+    def _by_month(self, number: int) -> bool:
+        spread = self._places.subsets[number].spread
+        return spread is not None and bool(spread.months)
+
+    def _months_lacking(self, number: int) -> list[int]:
+        name = self._places.subsets[number].name
+        months = range(1, 13)
+        return [m for m in months if self.room.may_take(name, None, [month_name(m)])]
+
+    @cached_property
+    def _months(self) -> Ints:
+        """The months of the HR scenes of each tile pair's pairs, bits 1 to 12, shape (t,)."""
+        pairs = self._pairs
+        found = np.zeros(len(pairs.tiles), dtype=np.int64)
+        filled = np.flatnonzero(np.diff(pairs.first) > 0)
+        if filled.size:
+            bits = np.int64(1) << pairs.hr_scenes.month[pairs.hr]
+            found[filled] = np.bitwise_or.reduceat(bits, pairs.first[filled])
+        return found
+
+    def _bands(self, cells: Cells, number: int) -> Sequence[Bands]:
+        """Return the parts of a subset's spread that sites may serve, as `Offer.bands`."""
+        spread = self._places.subsets[number].spread
+        if spread is None:
+            return [(None,)] * len(cells)
+        if not spread.months:
+            return [() if b is None else (b,) for b in self._places.bands(cells, number)]
+        site, tile_pair = self.holders.of(cells)
+        bits = np.zeros(len(cells), dtype=np.int64)
+        np.bitwise_or.at(bits, site, self._months[tile_pair])
+        codes, at = np.unique(bits, return_inverse=True)
+        named = [
+            tuple(month_name(m) for m in spread.months if code >> m & 1) for code in codes.tolist()
+        ]
+        return [named[i] for i in at.tolist()]
 
     def _count(self, name: str, n_sites: Ints, since: int) -> None:
         drawn = [wave.tile_pair for wave in self._waves[since:]]
@@ -248,10 +297,19 @@ class Search:
         """Judge the candidates of those cells that some subset lacks, and give them to it."""
         self.looked_at += len(cells)
         inside = {number: self._places.inside(cells, number) for number in subsets}
+        bands = {number: self._bands(cells, number) for number in subsets}
+        for number, parts in bands.items():
+            name = self._places.subsets[number].name
+            may = {some: self.room.may_take(name, None, some) for some in set(parts)}
+            inside[number] &= np.array([may[some] for some in parts], dtype=bool)
         which = np.flatnonzero(np.any([*inside.values()], axis=0))
         which = which[self.promising(cells.take(which))]
         rows = described(cells.take(which), self._task, self._layer, self._rule)
-        offer = self._offer(rows, cells.take(which), {n: m[which] for n, m in inside.items()})
+        strata = np.array([*rows["stratum"].to_pylist(), None], dtype=object)[:-1]
+        none = np.zeros(len(cells), dtype=np.int64)
+        inside = {number: mask[which] for number, mask in inside.items()}
+        parts_of = {number: [parts[i] for i in which.tolist()] for number, parts in bands.items()}
+        offer = Offer(cells.take(which), strata, inside, parts_of, none[which], none[which])
         asked = np.flatnonzero(wanted(self._places.subsets, self.room, offer))
         offer, rows = _taken(offer, asked), rows.take(pa.array(asked))
         sites = Sites(
@@ -280,12 +338,6 @@ class Search:
     def promising(self, cells: Cells) -> NDArray[np.bool_]:
         """Tell which cells are described at all: each, for a choice says of each what it lacks."""
         return np.ones(len(cells), dtype=bool)
-
-    def _offer(self, rows: pa.Table, cells: Cells, inside: dict[int, NDArray[np.bool_]]) -> Offer:
-        strata = np.array([*rows["stratum"].to_pylist(), None], dtype=object)[:-1]
-        bands = {number: self._places.bands(cells, number) for number in inside}
-        none = np.zeros(len(cells), dtype=np.int64)
-        return Offer(cells, strata, inside, bands, none, none)
 
     def _with_candidates(self, offer: Offer, found: Candidates) -> Offer:
         n = len(offer.cells)

@@ -91,11 +91,13 @@ class _Count:
         cell: The cell.
         found: Samples and reserves among the sites that were looked at for it.
         share: These, of all sites; 1: exact.
+        at_a_site: Samples of one site at most.
     """
 
     cell: QuotaCell
     found: int
     share: float
+    at_a_site: int = 1
 
     @property
     def supply(self) -> float:
@@ -104,8 +106,12 @@ class _Count:
 
     @property
     def two_errors(self) -> float:
-        """Two standard errors of `supply`: the sites are drawn without putting back."""
-        return 2 * math.sqrt(max(self.found, 1) * (1 - self.share)) / self.share
+        """Two standard errors of `supply`: the sites are drawn without putting back.
+
+        Samples of a site come together: as if there were so many fewer of them.
+        """
+        n = max(self.found, 1) * self.at_a_site
+        return 2 * math.sqrt(n * (1 - self.share)) / self.share
 
     @property
     def predicted(self) -> PredictedCell:
@@ -132,7 +138,7 @@ class _Count:
     def wanted_frac(self) -> float:
         """The share of sites of which two standard errors would be as small as they should be."""
         supply = max(self.supply - self.two_errors / 2, LARGE)
-        return 1 / (1 + supply * (SURE / 2) ** 2)
+        return 1 / (1 + supply / self.at_a_site * (SURE / 2) ** 2)
 
 
 def predict(
@@ -259,7 +265,9 @@ class _Sites:
             ]
         else:
             search.run()
-        return list(map(_Count, cells, search.room.found, shares)), search.looked_at
+        found, most = search.room.found, self.rule.pairs_per_site
+        counts = [_Count(*told, most) for told in zip(cells, found, shares, strict=True)]
+        return counts, search.looked_at
 
     @property
     def _given(self) -> set[str]:

@@ -1,13 +1,14 @@
 """The cells of a manifest's quotas, and what is left of each while sites are chosen."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from geosr_lake.recipe import SelectRule, scaled
 
 NATURAL = "natural"
 """In place of a stratum: sites of either, as they come."""
+STRATA = ("urban", "non_urban", NATURAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def cells_of(rule: SelectRule) -> tuple[QuotaCell, ...]:
     found = []
     for subset in rule.parts:
         bands: Sequence[str | None] = subset.spread.bands if subset.spread else (None,)
-        for stratum in ("urban", "non_urban", NATURAL):
+        for stratum in STRATA:
             total = scaled(getattr(subset.quotas, stratum), rule.scale)
             for band, asked in zip(bands, even_shares(total, len(bands)), strict=True):
                 if asked:
@@ -80,11 +81,22 @@ class Room:
         """Tell whether a subset lacks anything."""
         return any(n for (name, _), n in self._left.items() if name == subset)
 
-    def may_take(self, subset: str, stratum: str | None) -> bool:
-        """Tell whether a subset lacks samples of a stratum; of any, where it is not known."""
-        if stratum is None:
-            return self.is_open(subset)
-        return any(self._left.get((subset, name)) for name in (stratum, NATURAL))
+    def may_take(self, subset: str, stratum: str | None, bands: Iterable[str | None]) -> bool:
+        """Tell whether a subset lacks samples of a stratum in some of the parts of its spread.
+
+        Args:
+            subset: Name of the subset.
+            stratum: None where it is not known, and may be any.
+            bands: The parts that are asked about.
+        """
+        names = STRATA if stratum is None else (stratum, NATURAL)
+        if not any(self._left.get((subset, name)) for name in names):
+            return False
+        return any(
+            (number := self._number.get((subset, name, band))) is not None and self.left(number) > 0
+            for band in bands
+            for name in names
+        )
 
     def cell_for(self, subset: str, stratum: str, band: str | None) -> int | None:
         """Return the cell that takes a site, that of its stratum first; None if all are full."""

@@ -7,9 +7,11 @@ import numpy as np
 
 from geosr_lake import verdicts
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice
+from geosr_lake.manifest.inputs import Pairs
 from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import NATURAL, QuotaCell
 from geosr_lake.manifest.sites import Cells
+from geosr_lake.recipe.subsets import month_name
 
 _TAKEN = "taken"
 
@@ -23,10 +25,11 @@ class Reasons:
     Args:
         choice: What was drawn, and what became of it.
         places: Where the sites of each subset may lie.
+        pairs: What it was chosen from.
     """
 
-    def __init__(self, choice: Choice, places: Places) -> None:
-        self._choice, self._places = choice, places
+    def __init__(self, choice: Choice, places: Places, pairs: Pairs) -> None:
+        self._choice, self._places, self._pairs = choice, places, pairs
         self._number = {subset.name: number for number, subset in enumerate(places.subsets)}
         columns = (choice.sites[name].to_numpy() for name in ("epsg", "x_m", "y_m", "lon", "lat"))
         epsg, x_m, y_m, lon, lat = columns
@@ -48,9 +51,16 @@ class Reasons:
             serves = serves & np.array(
                 [name in (cell.stratum, None) for name in self._strata], dtype=bool
             )
-        if subset.spread is not None and not subset.spread.months:
+        by_month = subset.spread is not None and bool(subset.spread.months)
+        if subset.spread is not None and not by_month:
             serves = serves & (self._bands(number) == cell.band)
         mine = serves[choice.site]
+        if by_month:
+            months = self._pairs.hr_scenes.month[self._pairs.hr]
+            wanted = [m for m in range(1, 13) if month_name(m) == cell.band]
+            if not np.isin(months, wanted).any():
+                return "no HR scene of this month is in a pair"
+            mine &= np.isin(months[choice.pair], wanted)
         codes, counts = np.unique(choice.verdict[mine], return_counts=True)
         dropped: Counter[str] = Counter()
         for code, n in zip(codes.tolist(), counts.tolist(), strict=True):

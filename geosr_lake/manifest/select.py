@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from geosr_lake.ids import digest
-from geosr_lake.recipe import SelectRule, Split, SplitRule
+from geosr_lake.recipe import Recipe, SelectRule, Split, SplitRule
+from geosr_lake.recipe.section import as_text
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -51,10 +52,11 @@ def splits_by_order(sites: Sequence[str], shares: SplitRule, seed: int) -> dict[
     tenth of the rest for validation. Its order is not known; ours is that of a hash.
     """
     order = sorted(sites, key=lambda site: digest(("record", seed, site)))
-    n_test = round(len(order) * shares.test)
-    n_val = round(len(order) * shares.val)
-    n_train = len(order) - n_test - n_val
-    ends: list[tuple[Split, int]] = [("train", n_train), ("val", n_val), ("test", n_test)]
+    n_learn = round(len(order) * (shares.train + shares.val))
+    of_learn = shares.val / (shares.train + shares.val) if n_learn else 0.0
+    n_val = int(n_learn * of_learn + 1e-9)
+    n_test = len(order) - n_learn
+    ends: list[tuple[Split, int]] = [("train", n_learn - n_val), ("val", n_val), ("test", n_test)]
     names = (split for split, n in ends for _ in range(n))
     return dict(zip(order, names, strict=True))
 
@@ -128,6 +130,13 @@ def content_hash(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -
     return hasher.hexdigest()
 
 
-def manifest_id(task: str, select_rule_id: str, rows_hash: str) -> str:
-    """Return the id of the manifest with these rows under this rule."""
-    return "man-" + digest((task, select_rule_id, rows_hash))
+def manifest_id(recipe: Recipe, rows_hash: str) -> str:
+    """Return the id of the manifest with these rows by this recipe.
+
+    Also by what the choice does not read: name, labels and cubes. Two recipes that differ there
+    have manifests of their own, for cubes and collections are made by the manifest.
+    """
+    task, rule = recipe.selection
+    labels = [[s.name, s.label.meaning()] for s in rule.parts if s.label is not None]
+    terms = (task, recipe.name, rule.rule_id, as_text(labels), recipe.cubes.rule_id)
+    return "man-" + digest((*terms, rows_hash))

@@ -68,6 +68,7 @@ class ManifestSummary:
         splits: For each subset and split ``blocks``, ``samples`` and ``reserves``.
         pairs_outdated: True if scenes came, changed or went since the pairs were made.
         cover_pixel_m: Edge of the land cover's pixels; of those in degrees as at the equator.
+        urban_seen: Whether a drawn site holds any class that counts as urban.
     """
 
     manifest_id: str
@@ -88,6 +89,7 @@ class ManifestSummary:
     splits: dict[str, dict[str, dict[str, int]]]
     pairs_outdated: bool = False
     cover_pixel_m: float = 0.0
+    urban_seen: bool = True
 
     @property
     def counts(self) -> dict[str, int]:

@@ -35,6 +35,11 @@ class Quotas(Section):
     )
 
 
+def month_name(month: int) -> str:
+    """Return what the part of a spread is called that holds a month, 1 to 12."""
+    return f"month {month}"
+
+
 class Spread(Section):
     """Parts that share each quota evenly: what one lacks is not made up by another."""
 
@@ -61,7 +66,7 @@ class Spread(Section):
     def bands(self) -> tuple[str, ...]:
         """Names of the parts."""
         if self.months:
-            return tuple(f"month {month}" for month in self.months)
+            return tuple(map(month_name, self.months))
         if self.latitudes:
             return tuple(f"{low:.15g} to {high:.15g}" for low, high in pairwise(self.latitudes))
         return self.ecoregions

@@ -83,6 +83,8 @@ def train(
     device = _device(chosen.device)
     torch.manual_seed(chosen.seed)
     learn = _dataset(catalog, task, "train", chosen, paper=True)
+    test = _dataset(catalog, task, "test", chosen, paper=False)
+    len(test)  # opened before hours go into the training
     network = X16Network(len(learn.lr_bands), learn.skip_bands)
     went = fit(
         network,
@@ -94,7 +96,6 @@ def train(
         device=device,
         progress=progress,
     )
-    test = _dataset(catalog, task, "test", chosen, paper=False)
     by_network, by_bicubic = evaluate(network, test, device=device, progress=progress)
     about = {
         "task": task,

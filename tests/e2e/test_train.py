@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from catalog_world import CatalogWorld
+from catalog_world import LABELLED, CatalogWorld
 
 pytest.importorskip("torch", reason="training needs torch")
 
@@ -50,6 +50,15 @@ def test_it_trains_scores_and_saves(catalog_world: CatalogWorld, tmp_path: Path)
     _, about = load_network(weights)
     assert about["manifest_id"] == catalog_world.manifest_ids["s2_naip"]
     assert about["hr_bands"] == "R,G,B,N"
+
+
+def test_a_subset_that_the_test_split_lacks_is_told_at_once(
+    catalog_world: CatalogWorld, tmp_path: Path
+) -> None:
+    words = ["train", "--catalog", str(catalog_world.catalog), "--task", "s2_naip"]
+    done = geosr(*words, "--steps", "100000", "--subset", LABELLED, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert f"No sample of this split is of the subset '{LABELLED}'" in done.stderr
 
 
 def test_people_see_the_network_beside_bicubic(catalog_world: CatalogWorld, tmp_path: Path) -> None:

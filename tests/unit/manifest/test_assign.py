@@ -32,7 +32,7 @@ def offer(sites: list[dict[str, Any]], n_subsets: int) -> Offer:
         cells,
         np.array([*(site["stratum"] for site in sites), None], dtype=object)[:-1],
         {n: np.array([n in s["inside"] for s in sites], dtype=bool) for n in range(n_subsets)},
-        {n: [site["bands"].get(n) for site in sites] for n in range(n_subsets)},
+        {n: [site["bands"].get(n, (None,)) for site in sites] for n in range(n_subsets)},
         column("standing"),
         column("month"),
     )
@@ -61,6 +61,7 @@ SITES = st.lists(
             "lat": st.sampled_from([None, "0 to 10", "10 to 20"]),
             "standing": st.integers(0, 4),
             "month": st.sampled_from([4, 5, 6]),
+            "months": st.sets(st.sampled_from([4, 5, 6])),
         }
     ),
     max_size=12,
@@ -68,11 +69,17 @@ SITES = st.lists(
 
 
 def with_bands(sites: list[dict[str, Any]], subsets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    by_lat = {n for n, s in enumerate(subsets) if s["spread"] and "latitudes" in s["spread"]}
+    def bands(site: dict[str, Any], spread: dict[str, Any]) -> tuple[str, ...]:
+        if "latitudes" in spread:
+            return () if site["lat"] is None else (site["lat"],)
+        # Its pairs have these months, that of its best one among them.
+        return tuple(f"month {m}" for m in {*site["months"], site["month"]} & {*spread["months"]})
+
+    spread = {n: s["spread"] for n, s in enumerate(subsets) if s["spread"]}
     # Where land cover is unknown no candidate stands.
     return [
         site
-        | {"bands": dict.fromkeys(by_lat, site["lat"])}
+        | {"bands": {n: bands(site, how) for n, how in spread.items()}}
         | ({"standing": 0} if site["stratum"] is None else {})
         for site in sites
     ]
@@ -102,21 +109,21 @@ def simulated(
             if n not in site["inside"]:
                 continue
             monthly = subset["spread"] is not None and "months" in subset["spread"]
-            band = site["bands"].get(n)
+            parts = site["bands"].get(n, (None,))
             kinds = [site["stratum"], "natural"]
-            mine = {k: v for k, v in left.items() if k[0] == n and v > 0}
+            mine = {k: v for k, v in left.items() if k[0] == n and v > 0 and k[2] in parts}
             if site["stratum"] is None:
                 if mine:
                     result = (n, 0, 0, STANDS)
                     break
                 continue
-            fitting = [k for k in mine if k[1] in kinds and (monthly or k[2] == band)]
+            fitting = [k for k in mine if k[1] in kinds]
             if not fitting:
                 continue
             if site["standing"] == 0:
                 result = (n, 0, 0, STANDS)
                 break
-            band = f"month {site['month']}" if monthly else band
+            band = f"month {site['month']}" if monthly else parts[0]
             cell = next((k for kind in kinds if (k := (n, kind, band)) in mine), None)
             if cell is None:
                 full = n if full is None else full

@@ -443,3 +443,32 @@ def test_the_command(built: Any, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["manifest", "build", *options, *missing])
     assert done.exit_code == 2
     assert "no land-cover raster here" in done.stderr
+
+
+def test_a_raster_without_the_urban_classes_is_doubted(built: Any, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    data = json.loads(built.recipe.canonical())
+    data["pairs"]["window"] = "10 d"
+    data["select"]["urban"] = {"layer": "nlcd", "classes": [21, 24], "min_frac": 0.25}
+    path.write_text(json.dumps(data))
+    lake = shutil.copytree(built.lake.root, tmp_path / "lake")
+    options = ["--lake", str(lake), "--recipe", str(path), "--land-cover", str(built.land_cover)]
+    done = CliRunner().invoke(app, ["manifest", "build", *options])
+    told = " ".join(done.stderr.split())
+    assert "No site holds any of the classes 21, 24" in told
+    assert "the layer nlcd?" in told
+    assert built.summary.urban_seen
+
+
+def test_recipes_that_differ_in_their_cubes_have_manifests_of_their_own(
+    built: Any, tmp_path: Path
+) -> None:
+    """The first one keeps its recipe, by which its cubes were made."""
+    lake = Lake.open(shutil.copytree(built.lake.root, tmp_path / "lake"))
+    cubes = built.recipe.cubes.model_copy(update={"shard_samples": 4})
+    other = build(lake, built.recipe.model_copy(update={"cubes": cubes}), built.land_cover)
+    assert other.manifest_id != built.summary.manifest_id
+    assert other.content_hash == built.summary.content_hash
+    held = {row["manifest_id"]: json.loads(row["recipe"]) for row in rows(lake, "manifests")}
+    assert held[built.summary.manifest_id]["cubes"]["shard_samples"] == 16
+    assert held[other.manifest_id]["cubes"]["shard_samples"] == 4

@@ -200,6 +200,11 @@ def test_what_a_sample_says_of_a_cell() -> None:
     assert 0 < told.plus_minus < 100
     told = count(0, 0.125).predicted
     assert (told.samples, told.plus_minus, told.met) == (0, 15, False)
+    # Samples of a site come together: as many errors as a fourth of the samples would have.
+    four = _Count(QuotaCell("sr", "urban", None, 1_000, 100), 100, 0.25, 4)
+    assert (four.predicted.samples, four.predicted.plus_minus) == (400, 139)
+    assert not four.settled
+    assert four.wanted_frac > count(100, 0.25).wanted_frac
     told = count(700, 1.0).predicted
     assert (told.samples, told.plus_minus, told.met) == (700, 0, False)
 

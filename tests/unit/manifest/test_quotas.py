@@ -104,7 +104,9 @@ def test_a_stratum_of_its_own_goes_before_natural() -> None:
 @pytest.mark.parametrize(("stratum", "may"), [("urban", True), ("non_urban", False), (None, True)])
 def test_what_is_unknown_may_be_anything(stratum: str | None, may: bool) -> None:
     room = Room(cells_of(rule({"name": "sr", "quotas": {"urban": 1}}, reserve_frac=0)))
-    assert room.may_take("sr", stratum) is may
-    assert not room.may_take("other", stratum)
+    assert room.may_take("sr", stratum, [None]) is may
+    assert not room.may_take("other", stratum, [None])
+    assert not room.may_take("sr", stratum, [])
+    assert not room.may_take("sr", stratum, ["0 to 10"])
     room.take(0, 1)
-    assert not room.may_take("sr", stratum)
+    assert not room.may_take("sr", stratum, [None])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manifest_world import recipe
 
 from geosr_lake.ids import digest
 from geosr_lake.manifest.select import (
@@ -21,7 +22,7 @@ from geosr_lake.manifest.select import (
     splits_by_order,
 )
 from geosr_lake.manifest.summary import by_split, funnel
-from geosr_lake.recipe import Quotas, SelectRule, SplitRule, UrbanRule
+from geosr_lake.recipe import CubeRule, Quotas, SelectRule, SplitRule, UrbanRule
 from geosr_lake.verdicts import RULE_NAMES
 
 SHARES = SplitRule()
@@ -58,7 +59,17 @@ def test_many_blocks_get_their_shares_and_another_seed_other_splits() -> None:
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    [(0, (0, 0, 0)), (1, (1, 0, 0)), (1065, (767, 85, 213)), (2000, (1440, 160, 400))],
+    [
+        (0, (0, 0, 0)),
+        (1, (1, 0, 0)),
+        # River, urban, CDL, GPP and CHM of MODIS with Landsat; each of Sentinel-2 with NAIP.
+        (1065, (767, 85, 213)),
+        (1687, (1215, 135, 337)),
+        (762, (549, 61, 152)),
+        (755, (544, 60, 151)),
+        (1408, (1014, 112, 282)),
+        (2000, (1440, 160, 400)),
+    ],
 )
 def test_by_order_the_counts_are_those_of_the_official_release(
     n: int, expected: tuple[int, int, int]
@@ -173,15 +184,24 @@ def test_the_hash_covers_values_not_order() -> None:
     assert content_hash([], columns) == hashlib.sha256().hexdigest()
 
 
-def test_the_manifests_id_stands_for_task_rule_and_rows() -> None:
-    ids = {
-        manifest_id(task, rule_id, rows)
-        for task in ("s2_naip", "modis_landsat8")
-        for rule_id in ("rul-1", "rul-2")
-        for rows in ("a", "b")
-    }
+def test_the_manifests_id_stands_for_its_recipe_and_rows() -> None:
+    """Also for what the choice does not read: cubes are made by the manifest."""
+    label = {"product": "cdl", "px": 1200}
+    subsets = [{"name": "sr", "quotas": {"urban": 1}}]
+    one = recipe(subsets=subsets, quotas=None)
+    others = [
+        recipe(subsets=subsets, quotas=None, seed=9),
+        recipe(subsets=[subsets[0] | {"label": label}], quotas=None),
+        recipe(subsets=[subsets[0] | {"label": label | {"px": 512}}], quotas=None),
+        one.model_copy(update={"name": "other"}),
+        one.model_copy(update={"cubes": CubeRule(shard_samples=4)}),
+        one.model_copy(update={"cubes": CubeRule(codec="archive")}),
+    ]
+    ids = {manifest_id(one, rows) for rows in ("a", "b")} | {manifest_id(o, "a") for o in others}
     assert len(ids) == 8
     assert all(name.startswith("man-") and len(name) == 28 for name in ids)
+    again = recipe(subsets=[{"name": "sr", "quotas": {"urban": 10}}], quotas=None, scale=0.1)
+    assert manifest_id(again, "a") == manifest_id(one, "a")
 
 
 @given(st.dictionaries(st.sampled_from([*RULE_NAMES, "kept", "reserve"]), st.integers(0, 99)))

@@ -193,7 +193,7 @@ def test_a_subset_alone(catalog_world: CatalogWorld) -> None:
     for data in (labelled, again):
         assert data[0]["sample_id"] == whole[2]["sample_id"]
         assert torch.equal(data[0]["hr"], whole[2]["hr"])
-    with pytest.raises(UsageError, match="no sample .* 'roads'|subset 'roads'") as caught:
+    with pytest.raises(UsageError, match="subset 'roads'") as caught:
         len(SRDataset(catalog_world.catalog, "s2_naip", "train", subset="roads"))
     assert "road, sr" in str(caught.value.next_step)
 
