@@ -168,7 +168,8 @@ LandCoverOption = Annotated[
         "--land-cover",
         metavar="FILE",
         help="GeoTIFF of land-cover classes, the layer that select.urban of the recipe names: a "
-        "file or an address; several times for tiles that lie beside each other.",
+        "file or an address; for tiles that lie beside each other several times, or a folder, a "
+        "pattern in quotes, or a text file (.txt) with one of them a line.",
     ),
 ]
 ChipsOption = Annotated[

@@ -354,5 +354,6 @@ def _unusable(what: str, where: str | Path) -> UsageError:
     return UsageError(
         f"The land-cover raster {what}",
         where=without_query(str(where)),
-        next_step="Give a georeferenced raster of one band of class numbers.",
+        next_step="Give a georeferenced GeoTIFF of one band of class numbers; of other formats "
+        "`gdal_translate -of COG IN OUT.tif` makes one.",
     )

@@ -1,12 +1,13 @@
 """A land-cover layer: one raster, or several that lie beside each other, as one."""
 
+import glob
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,10 @@ _METRES_A_DEGREE = 110_000.0
 
 Bools = NDArray[np.bool_]
 Where = str | Path
-"""A file, or an address."""
+"""A file, a folder of them, a pattern, a text file that lists them, or an address."""
+_OPEN = 64
+"""Rasters that are open at a time: a global layer has thousands of tiles."""
+_ENDINGS = (".tif", ".tiff")
 
 
 def open_layer(land_cover: Where | Sequence[Where]) -> "LandCover":
@@ -33,12 +37,65 @@ def open_layer(land_cover: Where | Sequence[Where]) -> "LandCover":
     return LandCover(*([land_cover] if isinstance(land_cover, str | Path) else land_cover))
 
 
+def listed(where: Where) -> list[Where]:
+    """Return the rasters that a name stands for: itself, or those of a folder, pattern or list.
+
+    Raises:
+        UsageError: If it stands for none.
+    """
+    text, path = str(where), Path(where)
+    if "://" in text or path.is_file():
+        if path.suffix != ".txt":
+            return [where]
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found: list[Where] = [line.strip() for line in lines if line.strip()]
+    elif path.is_dir():
+        found = [one for one in sorted(path.iterdir()) if one.suffix.lower() in _ENDINGS]
+    elif glob.has_magic(text):
+        found = [Path(one) for one in sorted(glob.glob(text))]  # noqa: PTH207 (absolute patterns too)
+    else:
+        return [where]
+    if not found:
+        raise UsageError(
+            "No land-cover raster is here",
+            where=text,
+            next_step="Name GeoTIFFs: files, a folder of them, a pattern in quotes, or a text file "
+            "with one path or address a line.",
+        )
+    return found
+
+
+class _Tile(NamedTuple):
+    where: Where
+    bounds: tuple[float, float, float, float]
+    pixel_m: float
+
+
+class _Shelf:
+    """Rasters that are open, the last ones that were asked for."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Where, CoverRaster] = OrderedDict()
+
+    def take(self, where: Where) -> CoverRaster:
+        if where not in self._open:
+            self._open[where] = CoverRaster(where)
+        self._open.move_to_end(where)
+        if len(self._open) > _OPEN:
+            self._open.popitem(last=False)[1].__exit__()
+        return self._open[where]
+
+    def close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].__exit__()
+
+
 class LandCover:
-    """The rasters of a layer, open.
+    """The rasters of a layer, opened where they are needed.
 
     Args:
-        wheres: GeoTIFFs of one band of class numbers, paths or addresses. Several of them share no
-            ground; where they do, a site's fractions are those of their pixels together.
+        wheres: GeoTIFFs of one band of class numbers, as `listed` takes them. Several of them share
+            no ground; where they do, a site's fractions are those of their pixels together.
 
     Raises:
         UsageError: If there is none, or one cannot be used.
@@ -47,20 +104,27 @@ class LandCover:
     def __init__(self, *wheres: Where) -> None:
         if not wheres:
             raise UsageError("No land-cover raster is named", next_step="Give --land-cover FILE.")
-        with ExitStack() as opened:
-            self._rasters = [opened.enter_context(CoverRaster(where)) for where in wheres]
-            self._opened = opened.pop_all()
+        self._shelf = _Shelf()
+        try:
+            self._tiles = [self._tile(one) for where in wheres for one in listed(where)]
+        except BaseException:
+            self._shelf.close()
+            raise
+
+    def _tile(self, where: Where) -> _Tile:
+        raster = self._shelf.take(where)
+        return _Tile(where, raster.bounds, raster.pixel_m)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._shelf.close()
 
     @cached_property
     def version(self) -> str:
         """What tells these rasters from others, in whatever order they are named."""
-        versions = sorted(raster.version for raster in self._rasters)
+        versions = sorted(self._shelf.take(tile.where).version for tile in self._tiles)
         if len(versions) == 1:
             return versions[0]
         return hashlib.sha256("|".join(versions).encode()).hexdigest()
@@ -68,7 +132,7 @@ class LandCover:
     @property
     def pixel_m(self) -> float:
         """The widest pixels' edge, metres, as at the equator."""
-        return max(raster.pixel_m for raster in self._rasters)
+        return max(tile.pixel_m for tile in self._tiles)
 
     def sites(self, epsg: Ints, x_m: Ints, y_m: Ints, size_m: float) -> list[dict[int, float]]:
         """Return class to fraction for each site, in order.
@@ -79,12 +143,15 @@ class LandCover:
             y_m: Northing of it, shape (n,).
             size_m: Edge of the sites.
         """
-        if len(self._rasters) == 1:
-            return self._rasters[0].sites(epsg, x_m, y_m, size_m)
+        if len(self._tiles) == 1:
+            return self._shelf.take(self._tiles[0].where).sites(epsg, x_m, y_m, size_m)
         found: list[dict[int, float]] = [{} for _ in range(len(epsg))]
         lon, lat = lonlat(epsg, x_m + size_m / 2, y_m + size_m / 2)
-        for raster in self._rasters:
-            near = np.flatnonzero(_near(raster.bounds, lon, lat, size_m))
+        for tile in self._tiles:
+            near = np.flatnonzero(_near(tile.bounds, lon, lat, size_m))
+            if not near.size:
+                continue
+            raster = self._shelf.take(tile.where)
             covers = raster.sites(epsg[near], x_m[near], y_m[near], size_m)
             for i, cover in zip(near.tolist(), covers, strict=True):
                 for name, share in cover.items():

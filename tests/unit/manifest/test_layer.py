@@ -10,6 +10,7 @@ from manifest_world import FIELD, NODATA, SOUTH_M, URBAN, WEST_M, write_raster
 from range_server import serving
 
 from geosr_lake.errors import UsageError
+from geosr_lake.manifest import layer as layer_module
 from geosr_lake.manifest.layer import LandCover, open_layer
 
 SIZE_PX, PIXEL_M = 40, 30
@@ -45,6 +46,41 @@ def test_tiles_beside_each_other_are_one_layer(tmp_path: Path) -> None:
             for cover, other in zip(told(layer), expected, strict=True):
                 assert cover == pytest.approx(other)
         assert two.version == turned.version != one.version
+
+
+def test_many_tiles_are_named_at_once_and_opened_when_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_module, "_OPEN", 2)
+    every = classes()
+    whole = write(tmp_path / "whole.tif", every)
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    parts = [
+        write(folder / f"{i}.tif", every[:, i * 10 : i * 10 + 10], east_px=i * 10) for i in range(4)
+    ]
+    (folder / "0.tif.aux.xml").write_text("not a raster")
+    names = tmp_path / "names.txt"
+    with serving(parts[3].read_bytes()) as host:
+        names.write_text("\n".join([*map(str, parts[:3]), "", host.url]) + "\n")
+        with open_layer(whole) as one:
+            expected = told(one)
+        for named in (folder, str(folder / "*.tif"), names):
+            with open_layer(named) as layer:
+                for _ in range(2):
+                    for cover, other in zip(told(layer), expected, strict=True):
+                        assert cover == pytest.approx(other)
+                assert layer.version
+                assert len(layer._shelf._open) == 2
+            assert not layer._shelf._open
+
+
+@pytest.mark.parametrize("name", ["empty", "none-*.tif", "empty.txt"])
+def test_names_that_stand_for_no_raster(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(UsageError, match="No land-cover raster is here"):
+        open_layer(tmp_path / name)
 
 
 def test_ground_that_two_tiles_hold_counts_once(tmp_path: Path) -> None:
