@@ -3,10 +3,11 @@
 Sentinel-2 and NAIP over the conterminous US are generated (`join/sky.py`) and paired within a
 window. All subsets of the shipped recipe `s2_naip` are chosen, 22,000 samples with 2,200 reserves:
 from the grid, from Vermont alone, and from chips, which are generated as the land cover is (towns
-on one in twenty pixels of a kilometre). Each build is a process of its own, and so is the dry run
-before it, whose numbers are held against what is built.
+on one in twenty pixels of a kilometre; `--finer 36` writes them in pixels of 30 m). Each build is
+a process of its own, and so is the dry run before it, whose numbers are held against what is built.
 
-    python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--scale 1] [--keep FOLDER]
+    python benchmarks/bench_manifest.py [--years 1 3 10] [--days 26] [--scale 1] [--finer 1]
+        [--keep FOLDER]
 """
 
 import argparse
@@ -34,22 +35,46 @@ CHIPS = {
 """Number of chips, edge in metres, and where they lie."""
 
 
-def land_cover(path: Path) -> Path:
-    """Write towns and fields of the US, 0.01 degree."""
+def land_cover(path: Path, finer: int = 1) -> Path:
+    """Write towns of the US, 0.01 degree wide or more, among patches of three other classes.
+
+    Args:
+        path: The new GeoTIFF.
+        finer: Pixels along 0.01 degree; 36: 30 m, as the layers of the shipped recipes have them.
+    """
     import rasterio
     from rasterio.transform import from_origin
+    from rasterio.windows import Window
 
     rng = np.random.default_rng(1)
     rows, cols = 2_600, 6_000
-    classes = np.full((rows, cols), 2, np.uint8)
+    towns = np.zeros((rows, cols), bool)
     for row, col in zip(rng.integers(0, rows, 12_000), rng.integers(0, cols, 12_000), strict=True):
         reach = int(rng.gamma(1.5, 2.5)) + 1
-        classes[max(0, row - reach) : row + reach, max(0, col - reach) : col + reach] = URBAN
-    profile = {"driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": "uint8"}
-    profile |= {"crs": "EPSG:4326", "transform": from_origin(-126, 50, 0.01, 0.01), "tiled": True}
+        towns[max(0, row - reach) : row + reach, max(0, col - reach) : col + reach] = True
+    edge = 0.01 / finer
+    profile = {"driver": "GTiff", "width": cols * finer, "height": rows * finer, "count": 1}
+    profile |= {
+        "dtype": "uint8",
+        "crs": "EPSG:4326",
+        "transform": from_origin(-126, 50, edge, edge),
+    }
+    profile |= {"tiled": True, "blockxsize": 512, "blockysize": 512, "bigtiff": "if_safer"}
+    profile |= {"compress": "deflate", "zlevel": 1, "num_threads": 2}
+    # Patches of eight pixels; 128 rows of 0.01 degree are whole rows of blocks.
+    tall = 128
+    patches = rng.integers(2, 5, (tall * finer // 8 + 1, cols * finer // 8 + 1), dtype=np.uint8)
+    fields = _wider(patches, 8)[: tall * finer, : cols * finer]
     with rasterio.open(path, "w", **profile) as target:
-        target.write(classes, 1)
+        for top in range(0, rows, tall):
+            part = _wider(towns[top : top + tall], finer)
+            classes = np.where(part, np.uint8(URBAN), fields[: len(part)])
+            target.write(classes, 1, window=Window(0, top * finer, *classes.shape[::-1]))
     return path
+
+
+def _wider(pixels: Any, by: int) -> Any:
+    return np.repeat(np.repeat(pixels, by, axis=0), by, axis=1)
 
 
 def chips(folder: Path) -> dict[str, Path]:
@@ -192,6 +217,7 @@ def main() -> None:
     parser.add_argument("--years", type=int, nargs="+", default=[1, 3, 10])
     parser.add_argument("--days", type=int, default=26, help="the window; 26: 15 million pairs")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on every quota")
+    parser.add_argument("--finer", type=int, default=1, help="land cover's pixels in 0.01 degree")
     parser.add_argument("--keep", type=Path, help="where lakes stay and are used again")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -202,7 +228,7 @@ def main() -> None:
     print(f"Machine: {machine()}")
     with tempfile.TemporaryDirectory() as made:
         folder = args.keep or Path(made)
-        cover = land_cover(Path(made) / "land_cover.tif")
+        cover = land_cover(Path(made) / "land_cover.tif", args.finer)
         files = chips(Path(made))
         found, told = [], []
         for n in args.years:
