@@ -123,11 +123,8 @@ def assign(
     found = Assigned(
         np.full(n, -1), np.zeros(n, np.int64), np.zeros(n, np.int64), np.full(n, STANDS)
     )
-    corners = zip(
-        offer.cells.epsg.tolist(), offer.cells.x_m.tolist(), offer.cells.y_m.tolist(), strict=True
-    )
     standing = np.minimum(offer.n_standing, most).tolist()
-    for i, corner in enumerate(corners):
+    for i, corner in enumerate(offer.cells.corners()):
         number, cell = _taker(subsets, room, offer, i)
         if number is None:
             continue

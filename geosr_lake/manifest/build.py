@@ -65,7 +65,7 @@ def build(
         told.start("Reading pairs and scenes")
         pairs = read(lake, recipe)
         choice = choose(pairs, task, rule, layer, places, told)
-        rows = manifest_rows(chosen(pairs, choice, recipe), rule)
+        rows = manifest_rows(chosen(pairs, choice, recipe, places), rule)
         counts, steps = _verdicts(choice, rule), verdicts.asked(rule.verdicts)
         quotas = cell_counts(choice.cells, choice.found, Reasons(choice, places, pairs).of)
         rows_hash = content_hash(rows, hashed_columns())
@@ -148,7 +148,7 @@ def _pair_columns(pairs: Pairs, pair: Ints) -> dict[str, Any]:
     }
 
 
-def chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]:
+def chosen(pairs: Pairs, choice: Choice, recipe: Recipe, places: Places) -> list[dict[str, Any]]:
     """Return samples and reserves, as `manifest_rows` takes them."""
     at = np.flatnonzero(np.isin(choice.verdict, (KEPT, RESERVE)))
     site, pair = choice.site[at], choice.pair[at]
@@ -166,6 +166,14 @@ def chosen(pairs: Pairs, choice: Choice, recipe: Recipe) -> list[dict[str, Any]]
                 name: sites[name]
                 for name in ("site_id", "stratum", "block", "split", "size_m", "epsg", "x_m", "y_m")
             },
+            "chip_row": pa.array(
+                map(
+                    places.chip_row,
+                    choice.subset[site].tolist(),
+                    *(sites[name].to_pylist() for name in ("epsg", "x_m", "y_m")),
+                ),
+                pa.int64(),
+            ),
         }
     ).to_pylist()
     return rows

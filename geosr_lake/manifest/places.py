@@ -20,6 +20,7 @@ from geosr_lake.sensors import grid
 from geosr_lake.sensors.tasks import Task
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 REGION_NAMES = ("ecoregion", "ECO_NAME", "US_L3NAME", "NA_L3NAME", "name", "NAME")
@@ -60,10 +61,16 @@ class Places:
         self._task, self.subsets = task, rule.parts
         _belong(files, self.subsets)
         self._areas = [_area(subset, files.extents.get(subset.name)) for subset in self.subsets]
-        self.chips: dict[int, Cells] = {
-            number: chip_cells(task, files.chips[subset.name])
+        read = {
+            number: read_chips(task, files.chips[subset.name])
             for number, subset in enumerate(self.subsets)
             if subset.name in files.chips
+        }
+        self.chips: dict[int, Cells] = {number: cells for number, (cells, _) in read.items()}
+        self._chip_rows = {
+            (number, *corner): row
+            for number, (cells, rows) in read.items()
+            for corner, row in zip(cells.corners(), rows.tolist(), strict=True)
         }
         self._regions = _Regions(files.ecoregions) if files.ecoregions else None
         if self._regions and files.ecoregions:
@@ -77,6 +84,13 @@ class Places:
     def on_grid(self) -> list[int]:
         """Numbers of the subsets that draw from the task's grid."""
         return [i for i, subset in enumerate(self.subsets) if subset.sites == "grid"]
+
+    def chip_row(self, subset: int, epsg: int, x_m: int, y_m: int) -> int | None:
+        """Return which row of its file the chip of a frame stands in; None for sites of the grid.
+
+        Of several chips with one frame it is the first.
+        """
+        return self._chip_rows.get((subset, epsg, x_m, y_m))
 
     def inside(self, cells: Cells, subset: int) -> Bools:
         """Tell which frames lie wholly where a subset's sites may, shape (n,)."""
@@ -174,19 +188,23 @@ def _area(subset: Subset, extent: Path | None) -> shapely.Geometry | None:
     return area
 
 
-def chip_cells(task: Task, path: Path) -> Cells:
+def read_chips(task: Task, path: Path) -> tuple[Cells, Ints]:
     """Return the frames of chips, each once: centred on the chip, on the grid's pixels.
 
     Args:
         task: Gives size and pixels of the frames.
         path: Polygons of the chips.
 
+    Returns:
+        The frames, and the row of each one's chip in the file, from 0; of several with one frame
+        the first.
+
     Raises:
         UsageError: If the file cannot be used, or a chip is larger than a frame.
     """
     shapes = read_polygons(path).shapes
     if not len(shapes):
-        return Cells.joined([])
+        return Cells.joined([]), np.empty(0, np.int64)
     lon, lat = _middles(shapes)
     beyond = np.flatnonzero((lat < UTM_SOUTH_DEG) | (lat > UTM_NORTH_DEG))
     if beyond.size:
@@ -217,9 +235,11 @@ def chip_cells(task: Task, path: Path) -> Cells:
             offset_m=task.grid_offset_m,
         )
         corners[here] = np.stack([x, y], axis=1)
-    rows = np.unique(np.column_stack([codes, np.rint(corners).astype(np.int64)]), axis=0)
+    rows, first = np.unique(
+        np.column_stack([codes, np.rint(corners).astype(np.int64)]), axis=0, return_index=True
+    )
     lon, lat = lonlat(rows[:, 0], rows[:, 1] + size / 2, rows[:, 2] + size / 2)
-    return Cells(rows[:, 0], rows[:, 1], rows[:, 2], lon, lat)
+    return Cells(rows[:, 0], rows[:, 1], rows[:, 2], lon, lat), first
 
 
 def _middles(shapes: Geometries) -> tuple[Floats, Floats]:

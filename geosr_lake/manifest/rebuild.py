@@ -85,7 +85,7 @@ def rebuild(
         told.start("Reading pairs and scenes as they were")
         pairs = read(lake.with_versions(versions), head.recipe)
         choice = choose(pairs, task, rule, layer, places, told)
-    rows = manifest_rows(chosen(pairs, choice, head.recipe), rule)
+    rows = manifest_rows(chosen(pairs, choice, head.recipe, places), rule)
     columns = hashed_columns()
     held = lake.arrow("manifest", filters=[("manifest_id", "=", manifest_id)]).to_pylist()
     anew, before = (

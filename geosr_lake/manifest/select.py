@@ -26,6 +26,7 @@ _COPIED = (
     "hr_scene_id",
     "gap_s",
     "size_m",
+    "chip_row",
 )
 
 

@@ -3,7 +3,7 @@
 Squares are polygons in lon/lat (EPSG:4326), split where they cross 180 degrees.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -40,6 +40,10 @@ class Cells:
 
     def __len__(self) -> int:
         return int(self.epsg.size)
+
+    def corners(self) -> Iterator[tuple[int, int, int]]:
+        """Yield zone, easting and northing of each."""
+        return zip(self.epsg.tolist(), self.x_m.tolist(), self.y_m.tolist(), strict=True)
 
     def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Cells":
         """Return the cells that a mask or indices choose."""

@@ -11,7 +11,7 @@ from manifest_world import SOUTH_M, WEST_M, boxed, lonlat_box, recipe
 from pyproj import Transformer
 
 from geosr_lake.errors import UsageError
-from geosr_lake.manifest.places import Files, Places, chip_cells
+from geosr_lake.manifest.places import Files, Places, read_chips
 from geosr_lake.manifest.sites import squares
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP
 
@@ -110,7 +110,7 @@ def test_a_frame_is_centred_on_its_chip_and_on_the_grids_pixels(tmp_path: Path, 
     there = Transformer.from_crs(32613, crs, always_xy=True)
     centres = np.stack(there.transform(*(corners + 256).T), axis=1)
     chips = [shapely.box(x - 256, y - 256, x + 256, y + 256) for x, y in centres]
-    cells = chip_cells(S2_NAIP, save(tmp_path / "c.parquet", chips, crs=crs))
+    cells, rows = read_chips(S2_NAIP, save(tmp_path / "c.parquet", chips, crs=crs))
     assert 38 <= len(cells) <= 40  # chips a few metres apart have one frame
     assert set(cells.epsg.tolist()) == {32613}
     assert (cells.x_m % 60 == 0).all()
@@ -118,6 +118,9 @@ def test_a_frame_is_centred_on_its_chip_and_on_the_grids_pixels(tmp_path: Path, 
     for x, y in corners + 256:
         away = np.hypot(cells.x_m + 300 - x, cells.y_m + 300 - y).min()
         assert away <= 30 * 2**0.5 + 1
+    # Each frame names its chip: of several the first.
+    assert (abs(corners[rows] + 256 - 300 - np.stack([cells.x_m, cells.y_m], axis=1)) <= 31).all()
+    assert len(set(rows.tolist())) == len(cells)
     # Each chip lies inside its frame, but for the skew of another CRS.
     frames = shapely.buffer(squares(cells, 600), 2e-4)
     turned = geopandas.GeoSeries(chips, crs=crs).to_crs(4326)
@@ -128,7 +131,7 @@ def test_chips_of_landsats_task_and_of_the_south(tmp_path: Path) -> None:
     north = lonlat_box(500_100, 4_400_100, 500_200, 4_400_200)
     south = lonlat_box(500_100, 6_000_100, 500_200, 6_000_200, epsg=32733)
     path = save(tmp_path / "c.parquet", [north, south])
-    s2, landsat = chip_cells(S2_NAIP, path), chip_cells(MODIS_LANDSAT8, path)
+    s2, landsat = (read_chips(task, path)[0] for task in (S2_NAIP, MODIS_LANDSAT8))
     assert sorted(s2.epsg.tolist()) == [32613, 32733]
     at = s2.epsg.tolist().index(32733)
     assert (s2.y_m[at] - 10_000_000) % 60 == 0
@@ -140,14 +143,16 @@ def test_chips_of_landsats_task_and_of_the_south(tmp_path: Path) -> None:
 def test_equal_frames_come_once_and_none_give_none(tmp_path: Path) -> None:
     chip = lonlat_box(WEST_M, SOUTH_M, WEST_M + 512, SOUTH_M + 512)
     near = lonlat_box(WEST_M + 1, SOUTH_M, WEST_M + 513, SOUTH_M + 512)
-    assert len(chip_cells(S2_NAIP, save(tmp_path / "c.parquet", [chip, near]))) == 1
-    assert len(chip_cells(S2_NAIP, save(tmp_path / "n.parquet", []))) == 0
+    for chips, rows in (([chip, near], [0]), ([near, chip], [0]), ([], [])):
+        cells, found = read_chips(S2_NAIP, save(tmp_path / "c.parquet", chips))
+        assert len(cells) == len(rows)
+        assert found.tolist() == rows
 
 
 def test_a_chip_larger_than_a_frame_is_refused(tmp_path: Path) -> None:
     large = lonlat_box(WEST_M, SOUTH_M, WEST_M + 900, SOUTH_M + 900)
     with pytest.raises(UsageError, match="Row 0 is larger than a site of 600 m"):
-        chip_cells(S2_NAIP, save(tmp_path / "c.parquet", [large]))
+        read_chips(S2_NAIP, save(tmp_path / "c.parquet", [large]))
 
 
 @pytest.mark.parametrize(
@@ -180,13 +185,13 @@ def test_chips_over_180_degrees_and_beyond_utm(tmp_path: Path) -> None:
     parts = [shapely.box(180 - half, 10, 180, 10 + 2 * half)]
     parts.append(shapely.box(-180, 10, -180 + half / 2, 10 + 2 * half))
     over = save(tmp_path / "o.parquet", [shapely.MultiPolygon(parts)])
-    cells = chip_cells(S2_NAIP, over)
+    cells, _ = read_chips(S2_NAIP, over)
     assert cells.epsg.tolist() == [32660]
     assert abs(abs(cells.lon[0]) - 180) < 0.002
     assert cells.lat[0] == pytest.approx(10 + half, abs=0.001)
     polar = save(tmp_path / "p.parquet", [shapely.box(10, 84.5, 10.01, 84.501)])
     with pytest.raises(UsageError, match="Row 0 lies beyond 80 S or 84 N"):
-        chip_cells(S2_NAIP, polar)
+        read_chips(S2_NAIP, polar)
 
 
 def test_regions_without_names_are_refused(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from geosr_lake.manifest import Files, ManifestSummary, build, choose
 from geosr_lake.recipe import Recipe
 
 Ground = tuple[Lake, Path]
+CHIP_CORNERS = [(6_700 + 330 * i, 6_700 + 330 * j) for i in range(12) for j in range(12)]
+"""Metres from the corner of the world."""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def three(
     """Chips in the north-east, samples inside of an extent in the south, and pairs of the rest."""
     lake, land_cover = ground
     folder = tmp_path_factory.mktemp("three")
-    chips = [chip(6_700 + 330 * i, 6_700 + 330 * j) for i in range(12) for j in range(12)]
+    chips = [chip(*corner) for corner in CHIP_CORNERS]
     extent = save(folder / "extent.parquet", [chip(0, 0, 5_000), chip(5_000, 0, 5_000)])
     rule = asked(
         {"name": "label_chips", "sites": "chips", "quotas": {"natural": 12}},
@@ -161,6 +163,19 @@ def test_candidates_funnels_and_quotas_add_up_by_subset(three: Any) -> None:
     assert told["south", "natural"]["samples"] == told["south", "natural"]["asked"] == 40
     assert told["label_chips", "natural"]["reserves"] == 3
     assert all(row["reason"] is None for row in told.values())
+
+
+def test_a_sample_names_its_chip(three: Any) -> None:
+    """The middle of the frame is that of the chip in this row, but for the pixels of the grid."""
+    lake, summary, _ = three
+    chips = [row for row in rows(lake, "manifest", summary) if row["subset"] == "label_chips"]
+    assert chips
+    for row in rows(lake, "manifest", summary):
+        assert (row["chip_row"] is None) == (row["subset"] != "label_chips")
+    for row in chips:
+        east, north = (n + 256 for n in CHIP_CORNERS[row["chip_row"]])
+        assert abs(row["x_m"] + 300 - WEST_M - east) <= 31
+        assert abs(row["y_m"] + 300 - SOUTH_M - north) <= 31
 
 
 def test_a_site_is_drawn_for_one_subset(three: Any) -> None:
