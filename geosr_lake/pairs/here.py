@@ -95,6 +95,7 @@ class _Part:
 
 def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> Iterator[_Part]:
     """Deal out the LR tiles; an HR scene comes to each part that one of its partners is in."""
+    lr, hr = (_whole(side) for side in (lr, hr))
     of_lr, of_hr = (_coded(side) for side in (lr, hr))
     known = TilePairs.of(tile_pairs, of_lr.names, of_hr.names)
     count = max(1, -(-(len(lr) + len(hr)) // ROWS_A_PART))
@@ -115,6 +116,22 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
         for lr_at, hr_at in _by_time(lr_own, hr_own, lr_times, hr_times, window_us):
             rows = [_rows(lr, of_lr.code, lr_at, hr=False), _rows(hr, of_hr.code, hr_at, hr=True)]
             yield _Part(pa.concat_tables(rows), tiles)
+
+
+def _whole(scenes: pa.Table) -> pa.Table:
+    """Return scenes in one chunk: to take rows of many chunks copies all of them, each time.
+
+    Footprints become places in one list, which may hold one twice, and more than 2 GB.
+    """
+    wkb = scenes["footprint_wkb"]
+    rest = scenes.select([name for name in NEEDED if name != "footprint_wkb"]).combine_chunks()
+    coded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in wkb.chunks]
+    none = pa.array([], pa.large_binary())
+    values = pa.concat_arrays([none, *(c.dictionary.cast(pa.large_binary()) for c in coded)])
+    starts = np.cumsum([0, *(len(c.dictionary) for c in coded)])
+    places = [c.indices.to_numpy() + start for c, start in zip(coded, starts, strict=False)]
+    at = pa.array(np.concatenate([np.empty(0, np.int64), *places]), pa.int64())
+    return rest.append_column("footprint_wkb", pa.DictionaryArray.from_arrays(at, values))
 
 
 class _Times(NamedTuple):

@@ -24,14 +24,14 @@ def pair_ids(rule_id: str, lr_scene_ids: pa.Array, hr_scene_ids: pa.Array) -> pa
         Strings, shape (n,).
     """
     n, wide = len(lr_scene_ids), len(_PREFIX) + ID_DIGITS
-    rule = pa.scalar(rule_id, pa.large_string())
+    rule, between = (pa.scalar(text, pa.large_string()) for text in (rule_id, "|"))
     lr, hr = (side.cast(pa.large_string()) for side in (lr_scene_ids, hr_scene_ids))
-    parts = pc.binary_join_element_wise(rule, lr, hr, "|")
+    parts = pc.binary_join_element_wise(rule, lr, hr, between)
     _, offsets, texts = parts.buffers()
     at = np.frombuffer(offsets, np.int64)[parts.offset : parts.offset + n + 1].tolist()
     sha256, held = hashlib.sha256, memoryview(texts or b"")
     digests = b"".join([sha256(held[start:end]).digest() for start, end in pairwise(at)])
-    half = np.frombuffer(digests, np.uint8).reshape(n, -1)[:, : ID_DIGITS // 2]
+    half = np.frombuffer(digests, np.uint8).reshape(n, 32)[:, : ID_DIGITS // 2]
     named = np.empty((n, wide), np.uint8)
     named[:, : len(_PREFIX)] = np.frombuffer(_PREFIX, np.uint8)
     named[:, len(_PREFIX) :] = np.frombuffer(half.tobytes().hex().encode(), np.uint8).reshape(

@@ -167,7 +167,7 @@ def test_in_the_papers_mode_a_block_can_lie_in_several_splits() -> None:
     by_order = rule().model_copy(update={"split": SplitRule(mode="paper")})
     rows = manifest_rows([c | {"split": None} for c in chosen()], by_order)
     counts = Counter(row["split"] for row in rows if row["role"] == "sample")
-    assert counts == {"train": 43, "val": 5, "test": 12}
+    assert counts == {"train": 44, "val": 4, "test": 12}
     blocks: dict[str, set[str]] = {}
     for row in rows:
         blocks.setdefault(row["block"], set()).add(row["split"])
