@@ -5,7 +5,7 @@ depend on how many sites are looked at at once.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ class Offer:
     cells: Cells
     strata: NDArray[np.object_]
     inside: dict[int, Bools]
-    bands: dict[int, Sequence[Bands]]
+    bands: Mapping[int, Sequence[Bands]]
     n_standing: Ints
     month: Ints
 

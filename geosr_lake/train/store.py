@@ -160,7 +160,7 @@ def _open(path: Path, bands: Mapping[str, tuple[str, ...]], subset: str | None) 
     valid = np.asarray(opened["valid"][...], dtype=bool)  # type: ignore[index]
     ids = [str(s) for s in opened["sample_id"][...]]  # type: ignore[index,union-attr]
     offsets = np.asarray(opened["lr_dn_offset"][...], dtype=np.int64)  # type: ignore[index]
-    subsets = np.asarray([str(s) for s in opened["subset"][...]], dtype=object)  # type: ignore[index,union-attr]
+    subsets = np.array([str(s) for s in opened["subset"][...]])  # type: ignore[index,union-attr]
     if not len(valid) == len(ids) == len(offsets) == len(subsets) == n:
         _refuse("The coordinates do not have the cube's length", path)
     for side, names in bands.items():
