@@ -27,6 +27,7 @@ from geosr_lake.recipe.reading import (
     parse_canonical,
     parse_recipe,
     recipe_text,
+    select_of,
 )
 from geosr_lake.recipe.rules import (
     RULE_KINDS,
@@ -45,6 +46,7 @@ from geosr_lake.recipe.rules import (
     rule_name,
 )
 from geosr_lake.recipe.subsets import SR, Quotas, Spread, Subset, scaled
+from geosr_lake.recipe.values import in_unit, unit_of
 
 __all__ = [
     "COARSE_TO_FINE",
@@ -79,10 +81,13 @@ __all__ = [
     "changed",
     "dotted",
     "flat",
+    "in_unit",
     "load_recipe",
     "parse_canonical",
     "parse_recipe",
     "recipe_text",
     "rule_name",
     "scaled",
+    "select_of",
+    "unit_of",
 ]

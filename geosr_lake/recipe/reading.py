@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from geosr_lake.errors import RecipeError
 from geosr_lake.recipe import yaml_text
-from geosr_lake.recipe.model import Recipe
+from geosr_lake.recipe.model import Recipe, SelectRule
 from geosr_lake.recipe.rules import RULE_KINDS, SIDES, RuleTwiceError, rule_name
 from geosr_lake.recipe.values import CANONICAL
 
@@ -202,6 +202,17 @@ def parse_canonical(text: str, where: str = "manifests.recipe") -> Recipe:
         return Recipe.model_validate(_up_to_date(data), context=CANONICAL)
     except ValidationError as error:
         raise _sentence(error, where) from error
+
+
+def select_of(text: str) -> SelectRule | None:
+    """Return how a canonical recipe chooses samples; None if it does not, or is not understood.
+
+    For those who tell of a manifest what can be told of it, whatever version wrote it.
+    """
+    try:
+        return parse_canonical(text).select
+    except RecipeError:
+        return None
 
 
 def _up_to_date(data: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from geosr_lake.ids import ID_DIGITS
+from geosr_lake.recipe.values import AS_WRITTEN
 
 
 def as_text(meaning: Any) -> str:
@@ -22,6 +23,10 @@ class Section(BaseModel):
     def canonical(self) -> str:
         """Return the section as JSON with sorted keys and every default that has an effect."""
         return as_text(self.model_dump(mode="json"))
+
+    def written(self) -> dict[str, Any]:
+        """Return the same values for people: durations with a unit, as a recipe writes them."""
+        return self.model_dump(mode="json", context=AS_WRITTEN)
 
     def meaning(self) -> Any:
         """Return what the id depends on: the values, less what the stage does not read."""

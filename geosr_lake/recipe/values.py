@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainSerializer,
+    SerializationInfo,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -19,6 +20,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
 
 CANONICAL = {"canonical": True}
 """Context in which values are read as the canonical text has them: durations as microseconds."""
+AS_WRITTEN = {"as_written": True}
+"""Context in which values are given as a recipe writes them: durations with a unit."""
 
 
 def _parse_duration(value: object, info: ValidationInfo) -> object:
@@ -61,10 +64,29 @@ def _parse_instant(value: object) -> object:
         raise ValueError("this date lies outside of the years 1 to 9999 in UTC") from None
 
 
+def unit_of(duration: timedelta) -> str:
+    """Return the greatest unit that a duration holds a whole number of times; ``s`` if none."""
+    whole = (unit for unit in reversed(_UNITS) if not duration % timedelta(seconds=_UNITS[unit]))
+    return next(whole, "s")
+
+
+def in_unit(duration: timedelta, unit: str) -> float:
+    """Return how often a duration holds a unit: ``s``, ``min``, ``h`` or ``d``."""
+    return duration / timedelta(seconds=_UNITS[unit])
+
+
+def _duration_out(duration: timedelta, info: SerializationInfo) -> int | str:
+    """Return a duration as microseconds, or as a recipe writes it."""
+    if info.context != AS_WRITTEN:
+        return duration // timedelta(microseconds=1)
+    unit = unit_of(duration)
+    return f"{in_unit(duration, unit):.6f}".rstrip("0").rstrip(".") + f" {unit}"
+
+
 Duration = Annotated[
     timedelta,
     BeforeValidator(_parse_duration),
-    PlainSerializer(lambda d: d // timedelta(microseconds=1), return_type=int),
+    PlainSerializer(_duration_out),
     WithJsonSchema(
         {"type": "string", "pattern": f"^\\s*{_DURATION.pattern}\\s*$", "examples": ["10 d"]}
     ),

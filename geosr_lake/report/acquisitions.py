@@ -3,7 +3,7 @@
 from typing import Any
 
 from geosr_lake.lake import Lake
-from geosr_lake.report.contest import described, selects, served
+from geosr_lake.report.contest import all_rules, described, served
 from geosr_lake.report.explanation import (
     CANDIDATE,
     SCENE,
@@ -84,7 +84,7 @@ def _items(lake: Lake, scene: Row) -> list[Row]:
 
 
 def _verdicts(lake: Lake, candidates: list[Row]) -> list[Row]:
-    return by_verdict(described(lake, candidates, ordered=False), selects(lake))
+    return by_verdict(described(lake, candidates, ordered=False), all_rules(lake))
 
 
 def _by_rule(pairs: list[Row]) -> list[Row]:

@@ -1,12 +1,12 @@
 """What competed for a place: the candidates of a site in the order of choice, and reserves."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from geosr_lake.lake import Lake
-from geosr_lake.report.explanation import CANDIDATE, Row, rows_of, share
-from geosr_lake.report.limits import reason
+from geosr_lake.recipe import SIDES, select_of
+from geosr_lake.report.explanation import CANDIDATE, Row, Rules, rows_of, share
+from geosr_lake.report.limits import OF_SCENES, reason
 from geosr_lake.report.rows import by_key
 from geosr_lake.report.sections import days
 from geosr_lake.verdicts import KEPT, RESERVE, RULE_NAMES
@@ -17,14 +17,15 @@ _ORDER = {name: i for i, name in enumerate((KEPT, RESERVE, *reversed(RULE_NAMES)
 """The verdicts from kept to the rule that is asked first."""
 
 
-def selects(lake: Lake) -> dict[str, Row]:
-    """Return the section `select` of every manifest's recipe."""
+def all_rules(lake: Lake) -> Rules:
+    """Return the rules of every manifest's recipe."""
     recipes = lake.arrow("manifests", columns=["manifest_id", "recipe"]).to_pylist()
-    return {row["manifest_id"]: json.loads(row["recipe"]).get("select") or {} for row in recipes}
+    selects = {row["manifest_id"]: select_of(row["recipe"]) for row in recipes}
+    return {name: () if select is None else select.rules for name, select in selects.items()}
 
 
 def described(lake: Lake, candidates: list[Row], *, ordered: bool = True) -> list[Row]:
-    """Return candidates with what their table lacks: overlap, and pixel sizes that dropped them.
+    """Return candidates with what their table lacks: overlap, and what dropped them of a scene.
 
     Args:
         lake: Where pairs and scenes lie.
@@ -33,21 +34,40 @@ def described(lake: Lake, candidates: list[Row], *, ordered: bool = True) -> lis
             get it that it dropped.
     """
     overlaps = _overlaps(lake, [c for c in candidates if ordered or c["verdict"] == "overlap"])
-    sized = [
-        c[f"{side}_scene_id"]
-        for c in candidates
-        for side in ("lr", "hr")
-        if c["verdict"] == f"{side}_gsd"
+    judged = with_scenes(lake, candidates, _judged_side)
+    return [{"overlap_frac": overlaps.get(row["pair_id"])} | row for row in judged]
+
+
+def with_scenes(
+    lake: Lake, candidates: list[Row], sides: Callable[[Row], Collection[str]]
+) -> list[Row]:
+    """Return candidates with the values of their scenes that `candidates` does not repeat.
+
+    Args:
+        lake: Where the scenes lie.
+        candidates: Rows of `candidates`.
+        sides: Which of a candidate's scenes are looked up.
+    """
+    columns = [*OF_SCENES.values()]
+    wanted = [row[f"{side}_scene_id"] for row in candidates for side in sides(row)]
+    scenes = by_key(lake, "scenes", "scene_id", columns, wanted)
+    return [
+        row
+        | {
+            f"{side}_{column}": scene[column]
+            for side in sides(row)
+            for scene in [scenes.get(row[f"{side}_scene_id"])]
+            if scene is not None
+            for column in columns
+        }
+        for row in candidates
     ]
-    sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], sized)
-    out = []
-    for row in candidates:
-        more = {"overlap_frac": overlaps.get(row["pair_id"])}
-        side = row["verdict"].removesuffix("_gsd")
-        if (scene := sizes.get(row.get(f"{side}_scene_id", ""))) is not None:
-            more[f"{side}_gsd_m"] = scene["gsd_m"]
-        out.append(more | row)
-    return out
+
+
+def _judged_side(row: Row) -> tuple[str, ...]:
+    """Return the side whose scene dropped a candidate by what only `scenes` has, if one did."""
+    side, _, rule = row["verdict"].partition("_")
+    return (side,) if side in SIDES and rule in OF_SCENES else ()
 
 
 def _overlaps(lake: Lake, candidates: list[Row]) -> dict[str, float]:
@@ -94,12 +114,12 @@ def _contest(row: Row) -> tuple[str, str, str]:
     return row["manifest_id"], row["subset"], row["site_id"]
 
 
-def told(candidates: Iterable[Row], rules: dict[str, Row]) -> list[Row]:
+def told(candidates: Iterable[Row], rules: Rules) -> list[Row]:
     """Return candidates of `in_order` as explanations show them.
 
     Args:
         candidates: The candidates.
-        rules: The sections `select` by manifest.
+        rules: Those of the recipes, by manifest.
     """
     return [
         {
@@ -111,7 +131,7 @@ def told(candidates: Iterable[Row], rules: dict[str, Row]) -> list[Row]:
             "lr_cloud": share(row["lr_cloud_frac"]),
             "hr_cloud": share(row["hr_cloud_frac"]),
             "stratum": row["stratum"],
-            "why": reason(row, rules.get(row["manifest_id"], {})),
+            "why": reason(row, rules.get(row["manifest_id"], ())),
             "subset": row["subset"],
             "manifest": row["manifest_id"],
         }
@@ -203,7 +223,7 @@ def served(lake: Lake, candidates: list[Row], most: int) -> list[Row]:
         candidates: The candidates of one pair.
         most: The winners of so many sites are looked up; the rows after that say None.
     """
-    rules = selects(lake)
+    rules = all_rules(lake)
     unknown = len(_ORDER)
     ordered = sorted(candidates, key=lambda c: (_ORDER.get(c["verdict"], unknown), *_contest(c)))
     sites = sorted({row["site_id"] for row in ordered[:most]})
@@ -222,7 +242,7 @@ def served(lake: Lake, candidates: list[Row], most: int) -> list[Row]:
                 "verdict": row["verdict"],
                 "won_by": winner["pair_id"] if winner and other else None,
                 "its_gap": days(winner["gap_s"]) if winner and other else None,
-                "why": reason(row, rules.get(row["manifest_id"], {})),
+                "why": reason(row, rules.get(row["manifest_id"], ())),
                 "subset": row["subset"],
                 "manifest": row["manifest_id"],
             }

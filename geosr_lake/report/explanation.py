@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake
+from geosr_lake.recipe import Rule
 from geosr_lake.report.limits import reason
 from geosr_lake.report.sections import Section, interval
 from geosr_lake.verdicts import in_words
 
 Row = dict[str, Any]
+Rules = dict[str, tuple[Rule, ...]]
+"""The rules of recipes, by manifest."""
 
 CANDIDATE = (
     *("manifest_id", "subset", "site_id", "pair_id", "lr_scene_id", "hr_scene_id", "verdict"),
@@ -80,21 +83,21 @@ def share(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1%}"
 
 
-def by_verdict(candidates: list[Row], rules: dict[str, Row]) -> list[Row]:
+def by_verdict(candidates: list[Row], rules: Rules) -> list[Row]:
     """Count candidates by manifest, subset and verdict, and say what the verdict means.
 
     The value and its limit are said where they are the same for all that are counted.
 
     Args:
         candidates: Rows of `candidates`.
-        rules: The sections `select` of recipes by manifest.
+        rules: Those of the recipes, by manifest.
     """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in candidates:
         groups.setdefault((row["manifest_id"], row["subset"], row["verdict"]), []).append(row)
     told = []
     for (manifest, subset, verdict), rows in sorted(groups.items()):
-        whys = {reason(row, rules.get(manifest, {})) for row in rows}
+        whys = {reason(row, rules.get(manifest, ())) for row in rows}
         why = whys.pop() if len(whys) == 1 else in_words(verdict)
         counted = {"manifest": manifest, "subset": subset, "verdict": verdict}
         told.append(counted | {"candidates": len(rows), "why": why})

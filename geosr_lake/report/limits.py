@@ -1,113 +1,143 @@
-"""The limits of a recipe beside the values that they judged, in either form of writing them."""
+"""The rules of a recipe beside the values that they judged."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from geosr_lake.verdicts import RULE_NAMES, in_words
+from geosr_lake.recipe import (
+    CloudRule,
+    GapRule,
+    GsdRule,
+    MonthsRule,
+    OverlapRule,
+    PlatformsRule,
+    Rule,
+    SnowRule,
+    SunRule,
+    TierRule,
+    in_unit,
+    unit_of,
+)
+from geosr_lake.verdicts import in_words
 
 Row = dict[str, Any]
 
-SIDES = ("lr", "hr")
-_UNITS = ("frac", "m", "deg")
-"""Units of the columns that a rule of a verdict's name judges: `lr_cloud` judges `lr_cloud_frac`.
-"""
-_SIGNS = {"max": ">", "min": "<"}
+OF_SCENES = {
+    "gsd": "gsd_m",
+    "sun": "sun_elevation_deg",
+    "months": "t_start",
+    "platform": "platform",
+    "tier": "tier",
+}
+"""What rules judge of a scene and `candidates` does not repeat: the column, by the verdict less its
+side."""
 _KEEPS = {">": "at most", "<": "at least"}
 
 
-def limit(select: Mapping[str, Any], verdict: str, subset: str = "") -> tuple[str, float] | None:
-    """Return the sign and the number that a value must not pass, None if the recipe has none.
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A number that a value must not pass.
 
-    A recipe states limits by side (`lr: {max_cloud_frac: 0.2}`) or as a list of rules, of all
-    subsets or of one (`{rule: cloud, side: lr, max_frac: 0.2}`).
-
-    Args:
-        select: The section `select` of a recipe, as its manifest keeps it.
-        verdict: Name of the rule.
-        subset: The subset whose own rules come before those of all.
+    Attributes:
+        sign: How a value that breaks the rule stands to it: ``>`` or ``<``.
+        number: The number.
+        unit: What it is counted in; empty for shares.
     """
-    side, rule = _parts(verdict)
-    for entry in _entries(select, subset):
-        mine = side == "" or entry.get("side", side) in (side, "both")
-        found = _bound(entry, "") if mine and entry.get("rule") == rule else None
-        if found is not None:
-            return found
-    by_side = select.get(side)
-    return _bound(by_side, f"{rule}_") if isinstance(by_side, Mapping) else None
+
+    sign: str
+    number: float
+    unit: str = ""
 
 
-def _parts(verdict: str) -> tuple[str, str]:
-    side, _, rule = verdict.partition("_")
-    return (side, rule) if side in SIDES else ("", verdict)
+_Limit = _Bound | tuple[str, ...]
+"""A bound, or the names of which a value must be one."""
 
 
-def _entries(select: Mapping[str, Any], subset: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the rules that are written as a list: the subset's own, then those of all."""
-    subsets = select.get("subsets")
-    if isinstance(subsets, Mapping):
-        own: Any = subsets.get(subset)
+def _limit(rule: Rule) -> _Limit:
+    """Return what a rule holds a value against."""
+    match rule:
+        case GapRule():
+            return _Bound(">", in_unit(rule.max, unit_of(rule.max)), unit_of(rule.max))
+        case OverlapRule():
+            return _Bound("<", rule.min_frac)
+        case GsdRule():
+            return _Bound(">", rule.max_m, "m")
+        case CloudRule() | SnowRule():
+            return _Bound(">", rule.max_frac)
+        case SunRule():
+            return _Bound("<", rule.min_deg, "deg")
+        case MonthsRule():
+            return tuple(map(str, rule.months))
+        case PlatformsRule():
+            return rule.platforms
+        case TierRule():
+            return rule.tiers
+
+
+def _value(candidate: Row, rule: Rule) -> float | str | None:
+    """Return what a rule judges of a candidate, in the unit of its limit; None if not known."""
+    if isinstance(rule, GapRule):
+        return in_unit(timedelta(seconds=abs(candidate["gap_s"])), unit_of(rule.max))
+    if isinstance(rule, OverlapRule):
+        column = "overlap_frac"
     else:
-        named: Iterable[Any] = subsets if isinstance(subsets, list) else ()
-        own = next((s for s in named if isinstance(s, Mapping) and s.get("name") == subset), None)
-    for section in (own, select):
-        rules = section.get("rules") if isinstance(section, Mapping) else None
-        yield from (r for r in rules if isinstance(r, Mapping)) if isinstance(rules, list) else ()
+        column = f"{rule.side}_{OF_SCENES.get(rule.verdict, f'{rule.verdict}_frac')}"
+    found: datetime | float | str | None = candidate.get(column)
+    return str(found.month) if isinstance(found, datetime) else found
 
 
-def _bound(entry: Mapping[str, Any], what: str) -> tuple[str, float] | None:
-    """Return the first `max_{what}...` or `min_{what}...` of an entry that is a number."""
-    for key, value in entry.items():
-        kind, _, rest = key.partition("_")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if kind in _SIGNS and rest.startswith(what) and number:
-            return _SIGNS[kind], float(value)
-    return None
-
-
-def value(candidate: Row, verdict: str) -> float | None:
-    """Return the value of a candidate that the rule of this name judges; None if it has none."""
-    values = (candidate.get(f"{verdict}_{unit}") for unit in _UNITS)
-    return next((float(found) for found in values if found is not None), None)
-
-
-def reason(candidate: Row, select: Mapping[str, Any]) -> str:
-    """Return a candidate's verdict in words, with its value and the limit where there is one.
+def reason(candidate: Row, rules: Iterable[Rule]) -> str:
+    """Return a candidate's verdict in words, with its value and the limit where a rule has one.
 
     Args:
-        candidate: A row of `candidates`.
-        select: The section `select` of the manifest's recipe.
+        candidate: A row of `candidates`, with what `OF_SCENES` names of the scene that it fell by.
+        rules: Those of the manifest's recipe.
     """
-    verdict = candidate["verdict"]
-    words, found = in_words(verdict), value(candidate, verdict)
-    if found is None:
+    words = in_words(candidate["verdict"])
+    # The verdict before the last one says that the value is not known.
+    rule = next((rule for rule in rules if rule.verdicts[-1] == candidate["verdict"]), None)
+    if rule is None or (found := _value(candidate, rule)) is None:
         return words
-    bound = limit(select, verdict, candidate.get("subset") or "")
-    return f"{words} ({found:.3g})" if bound is None else f"{words} ({beside(found, bound)})"
+    return f"{words} ({_beside(found, _limit(rule))})"
 
 
-def kept(candidate: Row, select: Mapping[str, Any]) -> list[Row]:
+def kept(candidate: Row, rules: Iterable[Rule]) -> list[Row]:
     """Return the limits that a candidate kept, in the order in which they are asked.
 
     Args:
-        candidate: A row of `candidates` that no rule dropped.
-        select: The section `select` of the manifest's recipe.
+        candidate: A row of `candidates` that no rule dropped, with what `OF_SCENES` names of both
+            scenes.
+        rules: Those of the manifest's recipe.
     """
-    told = []
-    for rule in RULE_NAMES:
-        if (bound := limit(select, rule, candidate.get("subset") or "")) is not None:
-            found = value(candidate, rule)
-            told.append(
-                {
-                    "rule": rule,
-                    "value": "unknown" if found is None else f"{found:.6g}",
-                    "limit": f"{_KEEPS[bound[0]]} {bound[1]:.6g}",
-                }
-            )
-    return told
+    return [
+        {"rule": rule.name, "value": _shown(_value(candidate, rule), limit), "limit": _said(limit)}
+        for rule in rules
+        for limit in [_limit(rule)]
+    ]
 
 
-def beside(found: float, bound: tuple[str, float]) -> str:
-    """Return a value and the limit that it passed: 0.35 > 0.2; more digits where three are one."""
-    sign, most = bound
-    digits = next((d for d in (3, 6, 12) if f"{found:.{d}g}" != f"{most:.{d}g}"), 17)
-    return f"{found:.{digits}g} {sign} {most:.{digits}g}"
+def _said(limit: _Limit) -> str:
+    """Return what a limit asks for."""
+    if isinstance(limit, _Bound):
+        return f"{_KEEPS[limit.sign]} {limit.number:.6g} {limit.unit}".rstrip()
+    return ", ".join(limit)
+
+
+def _shown(found: float | str | None, limit: _Limit) -> str:
+    """Return a value that is not beside its limit."""
+    if found is None:
+        return "unknown"
+    if isinstance(found, str) or isinstance(limit, tuple):
+        return str(found)
+    return f"{found:.6g} {limit.unit}".rstrip()
+
+
+def _beside(found: float | str, limit: _Limit) -> str:
+    """Return a value and the limit that it passed: 0.35 > 0.2; T2, not T1."""
+    if isinstance(found, str) or isinstance(limit, tuple):
+        return f"{found}, not {_said(limit)}"
+    number, unit = limit.number, f" {limit.unit}".rstrip()
+    # More digits where three are one.
+    digits = next((d for d in (3, 6, 12) if f"{found:.{d}g}" != f"{number:.{d}g}"), 17)
+    return f"{found:.{digits}g}{unit} {limit.sign} {number:.{digits}g}{unit}"

@@ -3,28 +3,30 @@
 from collections import Counter
 
 from geosr_lake.lake import Lake
+from geosr_lake.recipe import SIDES
 from geosr_lake.report.contest import (
     Contest,
+    all_rules,
     described,
     in_order,
     over_quota,
     reserves,
     rivals,
-    selects,
     told,
+    with_scenes,
 )
 from geosr_lake.report.explanation import (
     CANDIDATE,
     Explanation,
     Row,
+    Rules,
     cover,
     gap_in_words,
     places,
     rows_of,
     two_scenes,
 )
-from geosr_lake.report.limits import SIDES, kept
-from geosr_lake.report.rows import by_key
+from geosr_lake.report.limits import kept
 from geosr_lake.report.sections import section
 
 MAX_RIVALS, MAX_RESERVES, MAX_STEPS = 12, 5, 200
@@ -48,7 +50,7 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
     )
     sections = (
         section("Land cover", cover(rows_of(lake, "site_cover", {"site_id": name}))),
-        section("Candidates, in the order of choice", told(ordered, selects(lake))),
+        section("Candidates, in the order of choice", told(ordered, all_rules(lake))),
         section("In manifests", places(rows_of(lake, "manifest", {"site_id": name}))),
     )
     facts = {key: site[key] for key in ("size_m", "epsg", "x_m", "y_m", "lon", "lat")}
@@ -61,7 +63,7 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
     if not rows:
         return None
     rows.sort(key=lambda row: str(row["manifest_id"]))
-    row, rules = rows[0], selects(lake)
+    row, rules = rows[0], all_rules(lake)
     contests = [rivals(lake, place) for place in rows]
     behind = [(place, reserves(lake, place)) for place in rows]
     says = (
@@ -95,18 +97,13 @@ def explain_sample(lake: Lake, name: str) -> Explanation | None:
     return Explanation(name, "sample", says, facts, sections)
 
 
-def _limits(lake: Lake, contests: list[Contest], rules: dict[str, Row]) -> list[Row]:
+def _limits(lake: Lake, contests: list[Contest], rules: Rules) -> list[Row]:
     """Return the values of a sample beside the limits of the recipes that chose it."""
     mine = [contest.mine for contest in contests if contest.mine is not None]
-    scenes = [row[f"{side}_scene_id"] for row in mine for side in SIDES]
-    sizes = by_key(lake, "scenes", "scene_id", ["gsd_m"], scenes)
     return [
         {"manifest": row["manifest_id"]} | rule
-        for row in mine
-        for rule in kept(
-            {f"{s}_gsd_m": sizes.get(row[f"{s}_scene_id"], {}).get("gsd_m") for s in SIDES} | row,
-            rules.get(row["manifest_id"], {}),
-        )
+        for row in with_scenes(lake, mine, lambda _: SIDES)
+        for rule in kept(row, rules.get(row["manifest_id"], ()))
     ]
 
 

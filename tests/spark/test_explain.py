@@ -14,7 +14,6 @@ from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger
 from geosr_lake.report.explain import explain
 from geosr_lake.report.inspect import NOUNS, inspect
-from geosr_lake.report.limits import reason
 
 pytestmark = pytest.mark.spark
 
@@ -176,16 +175,6 @@ def test_what_is_not_there_is_told_in_words(built: Any, name: str, says: str) ->
         explain(built.lake, name)
     done = CliRunner().invoke(app, ["explain", name, "--lake", str(built.lake.root)])
     assert done.exit_code == 2
-
-
-def test_a_reason_has_numbers_where_a_share_decided() -> None:
-    select = {
-        "rules": [{"rule": "gap", "max": 1}, {"rule": "cloud", "side": "lr", "max_frac": 0.2}]
-    }
-    candidate = {"verdict": "lr_cloud", "lr_cloud_frac": 0.35}
-    assert reason(candidate, select).endswith("(0.35 > 0.2)")
-    assert "(" not in reason({"verdict": "not_best"}, select)
-    assert reason(candidate, {}) == reason({"verdict": "lr_cloud"}, {}) + " (0.35)"
 
 
 def test_inspect_counts_what_is_there(built: Any) -> None:

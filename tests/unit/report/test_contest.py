@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from manifest_world import recipe
 from typer.testing import CliRunner
 
 from geosr_lake import ids
@@ -14,13 +15,10 @@ from geosr_lake.report.explain import explain
 from geosr_lake.report.explanation import Explanation, by_verdict
 
 MAN = "man-" + "0" * 24
-SELECT = {
-    "rules": [
-        {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
-        {"rule": "gsd", "side": "hr", "max_m": 1.5},
-    ],
-    "subsets": [{"name": "sr"}, {"name": "river"}],
-}
+RULES = [
+    {"rule": "cloud", "side": "lr", "max_frac": 0.2, "unknown": "drop"},
+    {"rule": "gsd", "side": "hr", "max_m": 1.5, "unknown": "keep"},
+]
 PAIRS = {
     # gap in days, overlap, cloud of LR and HR, verdict
     "a": (-2.0, 0.8, 0.0, None, "not_best"),
@@ -86,7 +84,7 @@ def fill(world: Any) -> str:
     chosen(world, "b", 32, "reserve", 0, subset="river")
     world.add("manifests", manifest_id=MAN, task="s2_naip", name="made", pair_rule_id="rul-1",
               select_rule_id="rul-2", layer="cover", layer_version="1", content_hash="c" * 64,
-              sample_count=1, reserve_count=8, recipe=json.dumps({"select": SELECT}))  # fmt: skip
+              sample_count=1, reserve_count=8, recipe=recipe(rules=RULES).canonical())  # fmt: skip
     return sample
 
 
@@ -158,7 +156,7 @@ def test_a_sample_tells_the_limits_that_it_keeps(told: Any) -> None:
     rows = parts(found)["Limits that it keeps"].records
     assert rows == [
         {"manifest": MAN, "rule": "lr_cloud", "value": "0.05", "limit": "at most 0.2"},
-        {"manifest": MAN, "rule": "hr_gsd", "value": "unknown", "limit": "at most 1.5"},
+        {"manifest": MAN, "rule": "hr_gsd", "value": "unknown", "limit": "at most 1.5 m"},
     ]
     assert [found.facts[f"{name}_frac"] for name in ("overlap", "lr_cloud", "hr_cloud")] == [
         0.9, 0.05, None,
@@ -214,7 +212,7 @@ def test_the_candidates_of_a_pair_are_counted_with_their_value(told: Any) -> Non
 
 def test_unequal_values_are_not_said_for_all(told: Any) -> None:
     row = {"manifest_id": MAN, "subset": "sr", "verdict": "lr_cloud", "pair_id": "", "site_id": ""}
-    found = contest.selects(told[0])
+    found = contest.all_rules(told[0])
     many = [row | {"lr_cloud_frac": value} for value in (0.3, 0.4)]
     assert "(" not in by_verdict(many, found)[0]["why"]
     assert by_verdict(many[:1], found)[0]["why"].endswith("(0.3 > 0.2)")
