@@ -153,6 +153,7 @@ def card(release: Release) -> str:
         strata=_counted(strata),
         subsets=_counted(subsets),
         blocks=len({sample.block for sample in samples}),
+        apart=release.apart,
         zones=", ".join(f"EPSG:{epsg}" for epsg in sorted({s.epsg for s in samples})),
     )
 

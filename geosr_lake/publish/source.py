@@ -15,6 +15,7 @@ import zarr
 from geosr_lake.errors import ContractError, CorruptDataError, IncompleteError, UsageError
 from geosr_lake.ids import child_path, safe_segment
 from geosr_lake.lake import Lake
+from geosr_lake.recipe import select_of
 from geosr_lake.sensors.tasks import TASKS, Task
 
 SPLITS = ("train", "val", "test")
@@ -77,13 +78,17 @@ class SplitCube:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One manifest, complete: what becomes a collection."""
+    """One manifest, complete: what becomes a collection.
+
+    `apart` says how far samples of two splits are apart; empty where its recipe is not understood.
+    """
 
     manifest_id: str
     task: Task
     recipe: str
     cubes: tuple[SplitCube, ...]
     samples: tuple[SampleFacts, ...]
+    apart: str = ""
 
 
 MEASURED = (
@@ -146,7 +151,9 @@ def load_release(lake: Lake, manifest_id: str) -> Release:
     _check_counts(cubes, samples)
     if not samples:
         raise IncompleteError(f"The cubes of {manifest_id} hold no sample")
-    return Release(manifest_id, TASKS[head["task"]], head["name"], cubes, samples)
+    select = select_of(head["recipe"])
+    apart = "" if select is None else select.apart
+    return Release(manifest_id, TASKS[head["task"]], head["name"], cubes, samples, apart)
 
 
 def _cube(

@@ -134,7 +134,7 @@ class SelectRule(Section):
     buffer_m: NotNegative | None = Field(
         default=None,
         description="Least distance between sites of two splits, metres; with blocks only; null: "
-        "sites of two splits share no ground, but they may touch",
+        "they may touch, and frames of chips may share ground if shared_ground is keep",
     )
     split: SplitRule = SplitRule()
 
@@ -158,6 +158,22 @@ class SelectRule(Section):
     def parts(self) -> tuple[Subset, ...]:
         """The subsets, in their order."""
         return self.subsets or (Subset(name=SR, quotas=self.quotas or Quotas()),)
+
+    @property
+    def apart(self) -> str:
+        """How far samples of two splits are apart at least, in a sentence for who uses them."""
+        if self.split.mode == "paper":
+            return (
+                "Splits are cut sample by sample, as in the official release, so that neighbours "
+                "can be in two of them."
+            )
+        whole = "Splits are whole blocks of ground"
+        if self.buffer_m:
+            return f"{whole}; samples of two splits are at least {self.buffer_m:,g} m apart."
+        chips = any(subset.sites == "chips" for subset in self.parts)
+        if self.buffer_m is None and chips and self.shared_ground == "keep":
+            return f"{whole}, but at their edges samples of two splits can share ground."
+        return f"{whole}; samples of two splits share none, but they can lie side by side."
 
     def meaning(self) -> dict[str, Any]:
         """Return what the choice depends on: quotas and scale are the subsets' scaled quotas.

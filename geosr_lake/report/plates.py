@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake, Progress
+from geosr_lake.recipe import select_of
 from geosr_lake.report import charts, distributions, landcover, strips, text
 from geosr_lake.report import map as site_map
 from geosr_lake.report.dots import MAX_DOTS
@@ -87,6 +88,7 @@ class Plate:
     name: str
     task: Task
     window_s: float | None
+    apart: str
     n_candidates: int
     members: tuple[Member, ...]
     map: site_map.Map | None
@@ -260,12 +262,14 @@ def plate(
     pictures = strips.draw(
         lake.folder, task, found, n_strips=n_strips, n_stamps=n_stamps, progress=progress
     )
+    select = select_of(row["recipe"])
     words = {flag for shown in pictures.strips for flag in shown.flags}
     return Plate(
         manifest_id=manifest_id,
         name=row["name"],
         task=task,
         window_s=_window_s(row["recipe"]),
+        apart="" if select is None else select.apart,
         n_candidates=n_candidates,
         members=tuple(found),
         map=site_map.draw(

@@ -13,13 +13,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import table_rows
 import zarr
 from catalog_world import CatalogWorld, add_manifest, make_world
 from deltalake import DeltaTable, write_deltalake
+from manifest_world import recipe
 
 from geosr_lake.errors import CorruptDataError, IncompleteError, UnsafeInputError, UsageError
 from geosr_lake.lake import Lake
 from geosr_lake.lake.tables import table_path
+from geosr_lake.publish.collection import card
 from geosr_lake.publish.publish import publish
 from geosr_lake.publish.source import load_release
 from geosr_lake.publish.validate import validate
@@ -291,3 +294,25 @@ def test_killed_anywhere_a_reader_sees_the_old_catalog_or_the_new(world: Catalog
     assert summary.documents["Feature"] == 3
     assert world.catalog.read_bytes() != old
     assert not list(world.catalog.parent.glob(".draft-*"))
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        ({}, "samples of two splits share none, but they can lie side by side."),
+        ({"buffer_m": 1000}, "samples of two splits are at least 1,000 m apart."),
+        ({"split": {"mode": "paper"}}, "neighbours can be in two of them."),
+    ],
+)
+def test_the_card_says_how_splits_were_cut(
+    world: CatalogWorld, select: dict[str, Any], says: str
+) -> None:
+    stored = recipe(**select).canonical()
+    heads = world.lake.arrow("manifests").to_pylist()
+    with world.lake.stage("manifest", "test"):
+        table_rows.put(world.lake, "manifests", [row | {"recipe": stored} for row in heads])
+    world.lake.refresh()
+    text = card(load_release(world.lake, world.manifest_ids["s2_naip"]))
+    assert says in text
+    assert ("whole blocks of ground" in text) == ("split" not in select)
+    assert "each in one split only" not in text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from manifest_world import recipe
 
 from geosr_lake.errors import ResourceError, UsageError
 from geosr_lake.lake import Lake
@@ -454,6 +455,29 @@ def test_two_maps_show_the_same_sites(six: Any) -> None:
     for words in maps:
         told = re.findall(r"(\d+) (?:train|val|test|urban|non-urban)", words)
         assert sum(map(int, told)) == len(world.rows["manifest"])
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        ({}, "samples of two splits share none, but they can lie side by side."),
+        ({"buffer_m": 1000}, "samples of two splits are at least 1,000 m apart."),
+        ({"split": {"mode": "paper"}}, "neighbours can be in two of them."),
+    ],
+)
+def test_the_page_says_how_splits_were_cut(
+    write_rows: Any, add_rows: Any, tmp_path: Path, select: dict[str, Any], says: str
+) -> None:
+    def fill(world: Any) -> None:
+        add_rows(world, n=6)
+        world.rows["manifests"][0]["recipe"] = recipe(**select).canonical()
+
+    lake, _ = write_rows(fill)
+    write_report(lake, tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert says in text
+    assert ("whole blocks of ground" in text) == ("split" not in select)
+    assert "no neighbour" not in text
 
 
 def test_a_manifest_without_samples_says_so(write_rows: Any, tmp_path: Path) -> None:
