@@ -43,10 +43,15 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
         report(rules, as_json=as_json, show=lambda: print_counts("The recipe is valid", rules))
 
 
+_EMPTY_IS_ALL = ("products", "platforms")
+"""Filters of scenes: where they name nothing, they leave nothing out."""
+
+
 def _shown(key: str, value: Any) -> str:
     """Return a value as a recipe's writer would write it."""
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or ("none" if key == "select.rules" else "all")
+        nothing = "all" if key.endswith(_EMPTY_IS_ALL) else "none"
+        return ", ".join(map(str, value)) or nothing
     return "null" if value is None else str(value)
 
 
@@ -55,7 +60,7 @@ def _table(text: str, recipe: Recipe) -> list[list[Any]]:
     data = yaml.safe_load(text)
     said = {dotted(path, data): one for path, one in stated(text).items()}
     written = flat(data)
-    effective = flat(json.loads(recipe.canonical()))
+    effective = flat(recipe.written())
     rows: list[list[Any]] = []
     for key in (key for key in flat(recipe.model_dump()) if key in effective):
         value = _shown(key, written.get(key, effective[key]))
@@ -91,6 +96,6 @@ def diff(recipe: RecipeArgument, other: RecipeArgument, as_json: JsonOption = Fa
     Example: `geosr recipe diff s2_naip mine.yaml`
     """
     with exit_codes(f"geosr recipe diff {recipe} {other}"):
-        first, second = (flat(json.loads(load_recipe(r).canonical())) for r in (recipe, other))
+        first, second = (flat(load_recipe(r).written()) for r in (recipe, other))
         rows = [[row.what, row.a, row.b] for row in changed(first, second)]
         report(rows, as_json=as_json, show=lambda: print_rows(["key", recipe, other], rows))

@@ -52,7 +52,7 @@ def diff(lake: Lake, a: str, b: str, *, examples: int = 5) -> Difference:
     Raises:
         UsageError: If the lake does not hold one of them.
     """
-    recipes = [flat(json.loads(recipe_of(lake, name).canonical())) for name in (a, b)]
+    recipes = [flat(recipe_of(lake, name).written()) for name in (a, b)]
     one, two = (_rows(lake, name) for name in (a, b))
     both = one.keys() & two.keys()
     only_a, only_b = sorted(one.keys() - both), sorted(two.keys() - both)

@@ -122,3 +122,18 @@ def test_another_seed_gives_other_rows_of_the_same_input(built: Any, tmp_path: P
     done = geosr("diff", mine, other, "--lake", lake.root)
     assert done.exit_code == 0
     assert "select.seed" in done.stdout
+
+
+def test_a_difference_of_durations_is_told_as_recipes_write_them(
+    built: Any, tmp_path: Path
+) -> None:
+    lake = Lake.open(shutil.copytree(built.lake.root, tmp_path / "lake"))
+    names = [
+        build(lake, recipe(rules=[{"rule": "gap", "max": most}]), built.land_cover).manifest_id
+        for most in ("6 d", "36 h")
+    ]
+    lake.refresh()
+    found = diff(lake, *names)
+    assert [(row.what, row.a, row.b) for row in found.recipe] == [
+        ("select.rules.gap.max", "6 d", "36 h")
+    ]

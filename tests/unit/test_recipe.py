@@ -464,11 +464,16 @@ i: a#b
     assert stated("") == {}
 
 
-def test_show_prints_each_value_once_with_its_mark() -> None:
-    done = CliRunner().invoke(app, ["recipe", "show", "s2_naip"])
+def shown(recipe: str | Path) -> dict[str, list[str]]:
+    """The table that `geosr recipe show` prints: key to value, mark and why."""
+    done = CliRunner().invoke(app, ["recipe", "show", str(recipe)])
     assert done.exit_code == 0
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
-    table = {row[0]: row[1:] for row in rows if row}
+    return {row[0]: row[1:] for row in rows if row}
+
+
+def test_show_prints_each_value_once_with_its_mark() -> None:
+    table = shown("s2_naip")
     assert table["pairs.window"][:2] == ["10 d", "ours"]
     assert table["select.rules"][:2] == ["hr_gsd, lr_cloud, lr_snow", "ours"]
     assert table["select.rules.hr_gsd.max_m"][:2] == ["0.6", "paper"]
@@ -488,6 +493,67 @@ def test_one_rule_more_is_one_difference() -> None:
         ("select.rules.lr_cloud.max_frac", None, 0.2),
         ("select.rules.lr_cloud.unknown", None, "drop"),
     ]
+
+
+@given(us=st.integers(0, 3660 * 86_400_000_000))
+def test_a_recipe_as_it_is_written_reads_back(us: int) -> None:
+    data = plain()
+    data["select"]["rules"][0]["max"] = timedelta(microseconds=us)
+    found = Recipe.model_validate(data)
+    assert parse_recipe(yaml.safe_dump(found.written())) == found
+
+
+@pytest.mark.parametrize(
+    ("spelling", "told"),
+    [("10 d", "10 d"), ("240 h", "10 d"), ("36 h", "36 h"), ("60 min", "1 h"), ("90 min", "90 min"),
+     ("0 s", "0 d"), ("0.5 s", "0.5 s"), ("100.000001 s", "100.000001 s")],
+)  # fmt: skip
+def test_a_difference_of_durations_is_told_as_a_recipe_writes_them(
+    tmp_path: Path, spelling: str, told: str
+) -> None:
+    paths = [tmp_path / name for name in ("a.yaml", "b.yaml")]
+    paths[0].write_text(SMALL)
+    paths[1].write_text(SMALL.replace("max: 5 d", f"max: {spelling}"))
+    command = ["recipe", "diff", *map(str, paths)]
+    done = CliRunner().invoke(app, [*command, "--json"])
+    assert json.loads(done.stdout) == [["select.rules.gap.max", "5 d", told]]
+    assert "432000000000" not in CliRunner().invoke(app, command).stdout
+
+
+def test_what_has_no_effect_is_not_shown_as_all(tmp_path: Path) -> None:
+    short = tmp_path / "short.yaml"
+    short.write_text(SMALL)
+    assert shown(short)["select.subsets"][0] == "none"
+    spread = tmp_path / "spread.yaml"
+    subset = "{name: sr, quotas: {natural: 10}, spread: {latitudes: [30, 40]}}"
+    spread.write_text(SMALL.replace("quotas: {urban: 5, non_urban: 5}", f"subsets: [{subset}]"))
+    table = shown(spread)
+    of_spread = "select.subsets.sr.spread"
+    assert table[f"{of_spread}.latitudes"][0] == "30, 40"
+    assert table[f"{of_spread}.months"][0] == table[f"{of_spread}.ecoregions"][0] == "none"
+    assert table["pairs.hr.products"][0] == table["pairs.hr.platforms"][0] == "all"
+
+
+CHIPS_KEPT = {"shared_ground": "keep"}
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        ({}, "share none, but they can lie side by side"),
+        ({"buffer_m": 0}, "share none, but they can lie side by side"),
+        ({"buffer_m": 1500}, "at least 1,500 m apart"),
+        ({"split": {"mode": "paper"}}, "neighbours can be in two of them"),
+        ({"split": {"mode": "paper"}, "buffer_m": 1500}, "neighbours can be in two of them"),
+        (CHIPS_KEPT, "can share ground"),
+        (CHIPS_KEPT | {"buffer_m": 0}, "share none"),
+    ],
+)
+def test_how_far_splits_are_apart_is_said_as_it_is(select: dict[str, Any], says: str) -> None:
+    subsets = (RIVER, CHIPS) if "shared_ground" in select else (RIVER,)
+    _, rule = with_subsets(*subsets, **select).selection
+    assert says in rule.apart
+    assert rule.apart.startswith("Splits are whole blocks") == (rule.split.mode == "blocks")
 
 
 def test_limits_of_earlier_canonical_texts_are_the_rules_that_they_were() -> None:
