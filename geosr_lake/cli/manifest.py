@@ -122,6 +122,29 @@ def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
     return [f"Without --extent sites of {told} may lie where their label product has nothing."]
 
 
+def _empty_splits(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
+    """Say which subsets have nothing in a split, and which keys of the recipe decide that."""
+    _, rule = recipe.selection
+    said = []
+    for subset, of_subset in summary.splits.items():
+        empty = [
+            split
+            for split, counts in of_subset.items()
+            if not counts["samples"] and getattr(rule.split, split) > 0
+        ]
+        if not empty or len(empty) == len(of_subset):
+            continue
+        names = " and ".join(empty)
+        if rule.split.mode == "blocks":
+            said.append(f"No block of {subset} holds samples of {names}: see select.block_deg.")
+        else:
+            said.append(
+                f"{subset} has too few samples for the share of {names}: see select.split, or ask "
+                "for more."
+            )
+    return said
+
+
 def _shortfalls(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
     from geosr_lake.sensors.tasks import TASKS
 
@@ -152,13 +175,6 @@ def _shortfalls(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
             "The pairs are older than the lake's scenes: `geosr pairs build` with the same recipe "
             "brings them up to date, then build the manifest again."
         )
-    for subset, of_subset in summary.splits.items():
-        empty = [split for split, counts in of_subset.items() if not counts["samples"]]
-        if empty and len(empty) < len(of_subset):
-            said.append(
-                f"No block of {subset} holds samples of {' and '.join(empty)}: "
-                "see select.block_deg."
-            )
     return said
 
 
@@ -267,7 +283,8 @@ def build(
             show=lambda: _show(summary, rule.name),
             next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
         )
-        for sentence in _shortfalls(summary, rule):
+        said = [*_unbounded(rule, files.extents), *_shortfalls(summary, rule)]
+        for sentence in [*said, *_empty_splits(summary, rule)]:
             say(sentence)
         if not summary.samples:
             raise IncompleteError(

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from geosr_lake.errors import UsageError
 from geosr_lake.manifest.ground import Ground, Index, compared, least_distance, within
 from geosr_lake.manifest.samples import Samples
 
@@ -181,7 +182,18 @@ def audit(samples: Samples, *, buffer_m: float = 0.0, other: Samples | None = No
         samples: The manifest's samples; reserves count, since each may become one.
         buffer_m: Least distance between two splits. Ground that only touches is 0 m apart.
         other: Another manifest, whose other splits must share no ground with these.
+
+    Raises:
+        UsageError: If one of them holds no sample: nothing in it would be found, and that is not
+            to be taken for clean.
     """
+    for one in (samples, other):
+        if one is not None and not len(one):
+            raise UsageError(
+                "There is no sample to audit",
+                where=one.name,
+                next_step="Name a manifest or a file that holds samples.",
+            )
     ground, found = Ground(samples.footprints), _Found()
     _close_pairs(samples, ground, buffer_m, found)
     splits: dict[str, list[str]] = defaultdict(list)

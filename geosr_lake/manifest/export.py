@@ -22,7 +22,7 @@ def export(lake: Lake, manifest_id: str, path: Path) -> int:
     The file appears when it is whole.
 
     Raises:
-        UsageError: If the lake holds no such manifest, or the file is there.
+        UsageError: If the lake holds no such manifest, it is empty, or the file is there.
     """
     if path.exists():
         raise UsageError("This is there already", where=str(path), next_step="Name a new file.")

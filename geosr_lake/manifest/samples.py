@@ -64,7 +64,7 @@ def of_lake(lake: Lake, manifest_id: str) -> Samples:
     """Return samples and reserves of a manifest of the lake; a reserve may become a sample.
 
     Raises:
-        UsageError: If the lake holds no such manifest.
+        UsageError: If the lake holds no such manifest, or it is empty.
     """
     rows = manifest_table(lake, manifest_id)
     return Samples(
@@ -90,10 +90,16 @@ def manifest_table(lake: Lake, manifest_id: str) -> pa.Table:
         `lr_t_end`, `hr_t_start`, `hr_t_end` (UTC) and `geometry` (WKB, EPSG:4326).
 
     Raises:
-        UsageError: If the lake holds no such manifest.
+        UsageError: If the lake holds no such manifest, or it is empty.
     """
     recipe_of(lake, manifest_id)  # or there is none of this name
     rows = lake.arrow("manifest", filters=[("manifest_id", "=", manifest_id)])
+    if not len(rows):
+        raise UsageError(
+            "There is no sample in the manifest",
+            where=manifest_id,
+            next_step=f"`geosr explain {manifest_id}` shows which rules dropped the candidates.",
+        )
     ground = _of_keys(lake, "sites", rows["site_id"], ["lon", "lat", "footprint_wkb"])
     ground = ground.rename_columns(["site_id", "lon", "lat", "geometry"])
     whole = rows.join(ground, "site_id", join_type="inner")

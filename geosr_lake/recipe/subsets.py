@@ -73,7 +73,7 @@ class Spread(Section):
 
 
 class Crop(Section):
-    """What a loader cuts from the middle of a sample's frame, and the label that belongs to it."""
+    """The middle of a sample's frame that its label shows: who loads both is to cut it."""
 
     lr_px: int = Field(ge=1, description="LR pixels along an edge")
     hr_px: int = Field(ge=1, description="HR pixels along an edge")

@@ -472,3 +472,18 @@ def test_recipes_that_differ_in_their_cubes_have_manifests_of_their_own(
     held = {row["manifest_id"]: json.loads(row["recipe"]) for row in rows(lake, "manifests")}
     assert held[built.summary.manifest_id]["cubes"]["shard_samples"] == 16
     assert held[other.manifest_id]["cubes"]["shard_samples"] == 4
+
+
+def test_a_split_that_got_nothing_is_told_with_the_key_that_decides(
+    built: Any, tmp_path: Path
+) -> None:
+    """Of four samples 8 % are none; by order, so that no block has to do with it."""
+    path = tmp_path / "recipe.yaml"
+    rule = recipe(quotas={"natural": 4}, split={"mode": "paper"})
+    path.write_text(json.dumps(rule.written()))
+    lake = shutil.copytree(built.lake.root, tmp_path / "lake")
+    options = ["--lake", str(lake), "--recipe", str(path), "--land-cover", str(built.land_cover)]
+    done = CliRunner().invoke(app, ["manifest", "build", *options])
+    assert done.exit_code == 0, done.output
+    assert "sr has too few samples for the share of val: see select.split" in done.stderr
+    assert "block_deg" not in done.stderr

@@ -1,5 +1,6 @@
 """Samples of files that others made, and what is said of files that are none."""
 
+import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from manifest_world import Built, recipe
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.errors import LeakError, UsageError
+from geosr_lake.lake import Lake
+from geosr_lake.manifest import build
 from geosr_lake.manifest.audit import audit
 from geosr_lake.manifest.samples import of_file
 
@@ -125,3 +129,26 @@ def test_a_file_that_does_not_know_its_crs(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "s.parquet")
     with pytest.raises(UsageError, match="in which CRS"):
         of_file(tmp_path / "s.parquet")
+
+
+def test_nothing_is_not_told_to_be_clean(built: Built, tmp_path: Path) -> None:
+    lake = Lake.open(shutil.copytree(built.lake.root, tmp_path / "lake"))
+    nobody = {"rule": "platforms", "side": "lr", "platforms": ["none"], "unknown": "drop"}
+    empty = build(lake, recipe(rules=[nobody]), built.land_cover)
+    assert empty.samples == empty.reserves == 0
+    file = tmp_path / "empty.parquet"
+    columns = {"split": pd.Series(dtype="str")}
+    geopandas.GeoDataFrame(columns, geometry=[], crs="EPSG:4326").to_parquet(file)
+    whole = built.summary.manifest_id
+    for words in (
+        ["audit", empty.manifest_id],
+        ["audit", str(file)],
+        ["audit", whole, "--against", empty.manifest_id],
+        ["audit", whole, "--against", str(file)],
+        ["export", empty.manifest_id, "--to", str(tmp_path / "out.parquet")],
+    ):
+        done = CliRunner().invoke(app, ["manifest", *words, "--lake", str(lake.root)])
+        assert done.exit_code == UsageError.exit_code, done.output
+        assert "There is no sample" in done.stderr
+        assert "clean" not in done.stdout
+    assert not (tmp_path / "out.parquet").exists()
