@@ -3,21 +3,28 @@
 import json
 import math
 import re
+import shutil
 from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 import pytest
+import table_rows
+from manifest_world import Built, Scene, recipe
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.cli.sql import _shipped
+from geosr_lake.lake import Lake, ledger
+from geosr_lake.manifest import build
 
 pytestmark = pytest.mark.spark
 
 PASSES = {"kept", "reserve", "shared_ground", "not_best", "over_quota"}
 ELSEWHERE = {"why_dropped", "at_cloud_limit", "splits"}
 """Held against their answers in test_sql.py."""
-EMPTY = {"not_kept", "reprocessed", "misfits", "same_ground"}
 
 Rows = list[dict[str, Any]]
 
@@ -47,7 +54,7 @@ def by(found: Rows, key: str, value: str) -> dict[Any, Any]:
 def test_there_are_enough_and_each_says_what_it_asks_and_how() -> None:
     shipped = _shipped()
     assert len(shipped) >= 15
-    assert {name for name in shipped if f"test_{name}" not in globals()} == ELSEWHERE | EMPTY
+    assert {name for name in shipped if f"test_{name}" not in globals()} == ELSEWHERE
     for name, path in shipped.items():
         first = re.match(r"((?:--.*\n)+)", path.read_text())
         assert first is not None
@@ -209,7 +216,142 @@ def test_lonely_scenes(built: Any) -> None:
         assert (row["scenes"], row["in_no_pair"]) == (len(own), len(own - paired))
 
 
-@pytest.mark.parametrize("query", sorted(EMPTY))
-def test_questions_about_what_this_lake_lacks(built: Any, query: str) -> None:
-    """It holds no items, no cubes and one manifest: the demo's lake has rows for them."""
-    assert asked(built, query) == []
+ITEMS = [
+    ("made", "naip", "kept", None, 3),
+    ("made", "naip", "unsupported", "product_not_paired", 1),
+    ("made", "naip", "quarantined", "bad_footprint", 2),
+    ("other", "naip", "unsupported", "product_not_paired", 1),
+    ("other", "naip", "kept", None, 1),
+]
+
+
+def items() -> Rows:
+    names = ("archive", "collection", "outcome", "reason")
+    common = {"source_file": "f", "run_id": "r", "ingested_at": datetime(2024, 1, 1, tzinfo=UTC)}
+    return [
+        common | dict(zip(names, told, strict=True)) | {"item_id": str(i), "content_hash": str(i)}
+        for *told, n in ITEMS
+        for i in range(n)
+    ]
+
+
+def superseded(scene: Scene, count: int) -> Rows:
+    """Items that stand behind a scene's winner."""
+    return [
+        {"archive": "other", "collection": scene.sensor, "item_id": f"{scene.tile}_v{n}",
+         "content_hash": str(n), "assets": []}
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def pixels(place: dict[str, Any], n: int) -> dict[str, Any]:
+    """What was measured of the n-th sample; of some nothing could be."""
+    return {
+        **{name: place[name] for name in ("manifest_id", "sample_id", "subset", "split")},
+        "task": "s2_naip", "shard": 0, "cube": f"cubes/made/{place['split']}.zarr", "index": n,
+        "lr_item": "a/b/c", "hr_item": "d/e/f", "lr_valid_frac": 1.0, "hr_valid_frac": 1.0,
+        "lr_clear_frac": 0.991 + n / 1000, "hr_clear_frac": 0.999 - n / 1000,
+        "shift_x_px": None if n == 3 else 0.03 * n, "shift_y_px": None if n == 3 else -0.04 * n,
+        "correlation": None if n in (2, 3, 5) else 0.9 + (n % 3) / 100,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rich(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The same lake with items, scenes of several items, cubes, another manifest that is split by
+    order, and sites that were drawn for two subsets."""
+    root = tmp_path_factory.mktemp("rich") / "lake"
+    lake = Lake.open(shutil.copytree(built.lake.root, root))
+    build(lake, recipe(split={"mode": "paper"}), built.land_cover)
+    lake.refresh()
+    scenes = [
+        scene.row() | {"superseded": superseded(scene, n % 3)}
+        for n, scene in enumerate(built.scenes)
+    ]
+    with lake.stage("scenes", "test"):
+        table_rows.put(lake, "scenes", scenes)
+        table_rows.add(lake, "items", items())
+    twice = [row | {"subset": "river"} for row in lake.arrow("candidates").to_pylist()[::2]]
+    with lake.stage("manifest", "test"):
+        table_rows.add(lake, "candidates", twice)
+    places = [row for row in lake.arrow("manifest").to_pylist() if row["role"] == "sample"]
+    with lake.stage("cubes", "test"):
+        ledger.append(lake.root, "samples", [pixels(row, n) for n, row in enumerate(places[:7])])
+    return replace(built, lake=Lake.open(root))
+
+
+def test_not_kept(rich: Built) -> None:
+    all_of = {"made": 6, "other": 2}
+    wanted = [
+        (*told, n, round(100 * n / all_of[told[0]], 1))
+        for *told, n in sorted(ITEMS, key=lambda one: (one[0], -one[4], one[2]))
+    ]
+    assert [tuple(row.values()) for row in asked(rich, "not_kept")] == wanted
+
+
+def test_reprocessed(rich: Built) -> None:
+    found = [
+        (-len(row["superseded"]), row["sensor"], row["scene_id"], row["item_id"],
+         " ".join(item["item_id"] for item in row["superseded"]))
+        for row in rows(rich, "scenes")
+        if row["superseded"]
+    ]  # fmt: skip
+    assert {-n for n, *_ in found} == {1, 2}
+    names = ("superseded", "sensor", "scene_id", "item_id", "superseded_items")
+    told = [tuple(row[name] for name in names) for row in asked(rich, "reprocessed")]
+    assert told == [(-n, *others) for n, *others in sorted(found)]
+
+
+def test_misfits(rich: Built) -> None:
+    places = {(r["manifest_id"], r["sample_id"]): r for r in rows(rich, "manifest")}
+    wanted = []
+    for row in rows(rich, "samples"):
+        place = places[row["manifest_id"], row["sample_id"]]
+        known = row["shift_x_px"] is not None
+        shift = round(math.hypot(row["shift_x_px"], row["shift_y_px"]), 3) if known else None
+        correlation = None if row["correlation"] is None else round(row["correlation"], 3)
+        order = (correlation is not None, correlation or 0.0, not known, -(shift or 0.0))
+        told = {
+            "sample_id": row["sample_id"],
+            "split": place["split"],
+            "stratum": place["stratum"],
+            "shift_px": shift,
+            "correlation": correlation,
+            "lr_clear_frac": round(row["lr_clear_frac"], 3),
+            "hr_clear_frac": round(row["hr_clear_frac"], 3),
+            "gap_days": round(place["gap_s"] / 86_400, 2),
+        }
+        wanted.append((order, row["sample_id"], told))
+    assert len(wanted) == 7
+    found = asked(rich, "misfits")
+    assert [{name: row[name] for name in wanted[0][2]} for row in found] == [
+        told for *_, told in sorted(wanted, key=lambda one: one[:2])
+    ]
+
+
+def test_same_ground(rich: Built) -> None:
+    splits: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in rows(rich, "manifest"):
+        splits[row["site_id"]][row["manifest_id"]].add(row["split"])
+    wanted = Counter(
+        (a, b, here, there)
+        for of_site in splits.values()
+        for a, b in combinations(sorted(of_site), 2)
+        for here in of_site[a]
+        for there in of_site[b]
+    )
+    assert any(here != there for *_, here, there in wanted)
+    found = [tuple(row.values()) for row in asked(rich, "same_ground")]
+    assert found == [(*key, n) for key, n in sorted(wanted.items())]
+
+
+def test_many_dates_of_sites_of_two_subsets(rich: Built) -> None:
+    passing = [c for c in rows(rich, "candidates") if c["verdict"] in PASSES]
+    pairs: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in passing:
+        pairs[row["manifest_id"], row["site_id"]].add(row["pair_id"])
+    assert sum(map(len, pairs.values())) < len(passing)
+    found = asked(rich, "many_dates", "--arg", "least=2")
+    assert {(row["manifest_id"], row["site_id"]): row["pairs"] for row in found} == {
+        key: len(of_site) for key, of_site in pairs.items() if len(of_site) >= 2
+    }
