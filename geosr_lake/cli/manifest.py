@@ -368,7 +368,7 @@ def _show_difference(found: "Difference") -> None:
         if rows:
             head = ["key" if what == "Recipe" else "table", found.a, found.b]
             print_rows(head, [[row.what, row.a, row.b] for row in rows], title=what)
-    examples = [[name, sample] for name, ids in found.examples.items() for sample in ids]
+    examples = [[name, sample] for name, ids in found.examples().items() for sample in ids]
     if examples:
         print_rows(["manifest", "only there"], examples, title="For example")
 
@@ -381,6 +381,8 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Say in what two manifests differ: recipe, versions of the tables they were made from, rows.
+
+    Of the rows it tells how many differ, and with `--json` every one of them, as either has it.
 
     Example: `geosr manifest diff man-... man-... --lake my_lake`
     """

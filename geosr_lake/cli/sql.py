@@ -1,8 +1,10 @@
 """`geosr sql`: statements from the command line, a file or a prompt; rows out."""
 
 import itertools
+import re
 import shlex
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from geosr_lake.lake import Lake
 
 MOST_ROWS = 50
+_GIVEN = re.compile(r"--arg (\w+)=(\S+)")
 _ARGUMENT_HELP = (
     "Value of a marker :NAME in the query; a number where it reads as one. May be repeated."
 )
@@ -51,6 +54,23 @@ def _arguments(texts: list[str]) -> dict[str, Any]:
             raise UsageError(f"{text!r} is no argument", next_step="Write --arg NAME=VALUE.")
         arguments[name] = _number(value)
     return arguments
+
+
+def _check_given(query: str | None, arguments: Collection[str]) -> None:
+    """Raise unless a shipped query has every value that the command in its comment gives.
+
+    Before a session is started: its own error would come late, and say nothing of the option.
+    """
+    path = _shipped().get(query or "")
+    if path is None:
+        return
+    shown = dict(_GIVEN.findall(path.read_text(encoding="utf-8")))
+    if lacking := [name for name in shown if name not in arguments]:
+        options = " ".join(f"--arg {name}={value}" for name, value in shown.items())
+        raise UsageError(
+            f"The query {query} asks for {' and '.join(lacking)}",
+            next_step=f"For example: `geosr sql {query} {options}`.",
+        )
 
 
 def _number(text: str) -> int | float | str:
@@ -204,6 +224,7 @@ def sql(
 
         form = _Form.of(limit, csv, as_json, parquet)
         texts, arguments = _texts(query, file), _arguments(arg or [])
+        _check_given(query, arguments)
         opened = Lake.open(lake, tell=say)
         opened = opened if at is None else opened.at(at)
         if texts:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from geosr_lake.errors import EnvironmentProblemError, UsageError
 from geosr_lake.lake.contracts import contract, contracts
 from geosr_lake.lake.moments import Commit, check_layout, choose
-from geosr_lake.lake.sql import is_query
+from geosr_lake.lake.sql import is_query, without_value
 from geosr_lake.lake.tables import completed
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class OpenedLake:
             frame = self._spark.sql(self._with_tables(text), args=args)
             frame.schema  # noqa: B018 - Connect resolves the query only when asked
         except (ParseException, AnalysisException) as error:
-            raise UsageError(
+            raise without_value(error) or UsageError(
                 f"The query does not work: {_first_line(error)}", next_step=_advice(error)
             ) from error
         return frame

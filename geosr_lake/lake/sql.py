@@ -72,7 +72,7 @@ def run(
         with told():
             return spark.sql(query, args=args)
     except (ParseException, AnalysisException) as error:
-        raise UsageError(
+        raise without_value(error) or UsageError(
             f"The query does not work: {_first_line(error)}",
             next_step=f"Views: {', '.join(known)}.",
         ) from error
@@ -171,6 +171,17 @@ def _check_folder(uri: str, root: Root) -> None:
             raise UsageError("This is inside the lake, or holds it", where=str(folder))
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UsageError("This is there already", where=str(folder), next_step="Name a new folder.")
+
+
+def without_value(error: Any) -> UsageError | None:
+    """Return which marker has no value, in words, if that is what Spark's error says."""
+    if error.getCondition() != "UNBOUND_SQL_PARAMETER":
+        return None
+    name = (error.getMessageParameters() or {}).get("name", "name").strip("`")
+    return UsageError(
+        f"The query asks for :{name}, and it is not given",
+        next_step=f"Say it: `--arg {name}=VALUE`; in Python args={{'{name}': value}}.",
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,15 +1,31 @@
 """In what two manifests of one lake differ: their recipes, what they were made from, their rows."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake
+from geosr_lake.lake.contracts import contract
 from geosr_lake.manifest.samples import recipe_of
 from geosr_lake.recipe import Changed, changed, flat
 
-_COMPARED = ("role", "split", "stratum", "rank", "block")
-"""Columns in which a sample of both can differ; all others follow from its id."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DifferentRow:
+    """A sample or reserve that is not the same in both manifests.
+
+    Attributes:
+        sample_id: Its id.
+        a: Its row in the one; None where it is not there.
+        b: Its row in the other.
+    """
+
+    sample_id: str
+    a: Row | None
+    b: Row | None
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,7 @@ class Difference:
         only_b: Those that only the other holds.
         moved: Of those in both, how many differ in which column.
         sites_in_both: Sites that both use.
-        examples: Some ids that only one of them holds.
+        rows: Every row that only one of them holds or that differs, by `sample_id`.
     """
 
     a: str
@@ -38,15 +54,23 @@ class Difference:
     only_b: int
     moved: dict[str, int]
     sites_in_both: int
-    examples: dict[str, tuple[str, ...]]
+    rows: tuple[DifferentRow, ...]
 
     @property
     def same_rows(self) -> bool:
-        """Whether both hold the same rows."""
-        return not (self.only_a or self.only_b or any(self.moved.values()))
+        """Whether both hold the same rows: then they have the same content hash."""
+        return not self.rows
+
+    def examples(self, most: int = 5) -> dict[str, tuple[str, ...]]:
+        """Return some ids that only one of them holds, by manifest."""
+        only = {
+            self.a: [row.sample_id for row in self.rows if row.b is None],
+            self.b: [row.sample_id for row in self.rows if row.a is None],
+        }
+        return {name: tuple(ids[:most]) for name, ids in only.items()}
 
 
-def diff(lake: Lake, a: str, b: str, *, examples: int = 5) -> Difference:
+def diff(lake: Lake, a: str, b: str) -> Difference:
     """Compare two manifests of a lake.
 
     Raises:
@@ -55,24 +79,26 @@ def diff(lake: Lake, a: str, b: str, *, examples: int = 5) -> Difference:
     recipes = [flat(recipe_of(lake, name).written()) for name in (a, b)]
     one, two = (_rows(lake, name) for name in (a, b))
     both = one.keys() & two.keys()
-    only_a, only_b = sorted(one.keys() - both), sorted(two.keys() - both)
+    moved = Counter(
+        name for sample in both for name, value in one[sample].items() if two[sample][name] != value
+    )
     return Difference(
         a=a,
         b=b,
         recipe=changed(*recipes),
         versions=changed(*(read_versions(lake, name) for name in (a, b))),
         in_both=len(both),
-        only_a=len(only_a),
-        only_b=len(only_b),
-        moved={
-            name: n
-            for name in _COMPARED
-            if (n := sum(one[sample][name] != two[sample][name] for sample in both))
-        },
+        only_a=len(one) - len(both),
+        only_b=len(two) - len(both),
+        moved=dict(sorted(moved.items())),
         sites_in_both=len(
             {row["site_id"] for row in one.values()} & {row["site_id"] for row in two.values()}
         ),
-        examples={a: tuple(only_a[:examples]), b: tuple(only_b[:examples])},
+        rows=tuple(
+            DifferentRow(sample, one.get(sample), two.get(sample))
+            for sample in sorted(one.keys() | two.keys())
+            if one.get(sample) != two.get(sample)
+        ),
     )
 
 
@@ -93,8 +119,9 @@ def read_versions(lake: Lake, manifest_id: str) -> dict[str, int]:
     return dict(first["versions_in"] or ())
 
 
-def _rows(lake: Lake, manifest_id: str) -> dict[str, dict[str, Any]]:
-    columns = ["sample_id", "site_id", *_COMPARED]
+def _rows(lake: Lake, manifest_id: str) -> dict[str, Row]:
+    """Return a manifest's rows, without its id, by `sample_id`."""
+    columns = [name for name in contract("manifest").names if name != "manifest_id"]
     wanted = [("manifest_id", "=", manifest_id)]
     rows = lake.arrow("manifest", columns=columns, filters=wanted).to_pylist()
-    return {row["sample_id"]: row for row in rows}
+    return {row.pop("sample_id"): row for row in rows}

@@ -179,9 +179,12 @@ class SelectRule(Section):
         """Return what the choice depends on: quotas and scale are the subsets' scaled quotas.
 
         What has no effect is left out: a buffer where splits are not by blocks, subsets that ask
-        for nothing, what becomes of shared ground where no chips are.
+        for nothing, what becomes of shared ground where no chips are. Subsets of chips stand
+        first, since they choose first wherever they are listed. The task and the pairs stand in
+        other ids: those of a manifest and of its rows.
         """
         asking = [subset for subset in self.parts if any(subset.quotas.model_dump().values())]
+        asking.sort(key=lambda subset: subset.sites != "chips")
         idle = {"quotas", "scale", "subsets"}
         idle |= {"buffer_m"} if self.split.mode == "paper" else set()
         idle |= set() if any(s.sites == "chips" for s in asking) else {"shared_ground"}

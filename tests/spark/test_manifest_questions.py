@@ -115,7 +115,7 @@ def test_another_seed_gives_other_rows_of_the_same_input(built: Any, tmp_path: P
     assert found.only_a == len(one - two)
     assert found.only_b == len(two - one)
     assert found.in_both == len(one & two)
-    assert set(found.examples[mine]) <= one - two
+    assert set(found.examples()[mine]) <= one - two
     # The first build made the tables that the second one found.
     assert not {row.what for row in found.versions} & {"scenes", "pairs"}
     assert diff(lake, mine, mine).same_rows

@@ -157,6 +157,8 @@ def test_the_handle_only_reads(built: Any, session: Any) -> None:
             opened.sql(query)
     with pytest.raises(UsageError, match="There is no table"):
         opened.df("scene")
+    with pytest.raises(UsageError, match="asks for :most"):
+        opened.sql("SELECT * FROM pairs WHERE gap_s < :most")
 
 
 def test_the_check_by_explain_agrees_with_the_parser(built: Any, session: Any) -> None:

@@ -204,7 +204,9 @@ def test_queries_of_every_kind_run(built: Any, query: str) -> None:
         (["SELECT nothing FROM pairs"], "does not work"),
         (["SELECT * FROM nowhere"], "Views:"),
         (["no_such_query"], "There is no shipped query"),
-        (["at_cloud_limit"], "max_cloud"),
+        (["at_cloud_limit"], "at_cloud_limit asks for max_cloud"),
+        (["SELECT * FROM pairs WHERE gap_s < :most"], "The query asks for :most, and it is not"),
+        (["SELECT :a + :b", "--arg", "a=1"], "`--arg b=VALUE`"),
         (["at_cloud_limit", "--arg", "max_cloud"], "NAME=VALUE"),
     ],
 )

@@ -242,7 +242,7 @@ CHIPS = {"name": "tree", "sites": "chips", "quotas": {"natural": 10}}
         (with_subsets(RIVER), with_subsets(RIVER | {"name": "rivers"}), False),
         (with_subsets(RIVER), with_subsets(RIVER | {"bounds": None}), False),
         (with_subsets(RIVER), with_subsets(RIVER | {"spread": {"months": [5]}}), False),
-        (with_subsets(RIVER, CHIPS), with_subsets(CHIPS, RIVER), False),
+        (with_subsets(RIVER, CHIPS), with_subsets(CHIPS, RIVER), True),
         (with_subsets(RIVER, CHIPS), with_subsets(RIVER, CHIPS, shared_ground="keep"), False),
         (with_subsets(RIVER), with_subsets(RIVER, pairs_per_site=2), False),
         (

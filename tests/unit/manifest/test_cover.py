@@ -208,6 +208,11 @@ def by_brute_force(path: Path, x_m: int, y_m: int, size_m: float, epsg: int) -> 
 
 
 WORLDCOVER = "ESA_WorldCover_10m_2021_v200_N00E006"
+LCMAP_CU = "LCMAP_CU_001004_1999_20220723"
+LCMAP_CU_MAP = "LCMAP_CU_001004_1999_20220701_V13_LCPRI.tif"
+LCMAP_HI = "LCMAP_HI_000000_2020_20211130"
+LCMAP_HI_MAP = "LCMAP_HI_000000_2020_20210722_V10_LCPRI.tif"
+JRC = "jrc_gsw/Aggregated/LATEST"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +223,10 @@ WORLDCOVER = "ESA_WorldCover_10m_2021_v200_N00E006"
         ("drcog/DRCOG_2018_LULC_E3220000_N1710000.tif", 32613, (0.5, 0.5)),
         ("drcog/DRCOG_2020_LULC_E2880000_N1680000.tif", 32613, (0.5, 0.5)),  # pixels of a foot
         (f"worldcover/{WORLDCOVER}/{WORLDCOVER}_Map.tif", 32632, (0.2444, 0.1125)),
+        (f"lcmap/CU/{LCMAP_CU}_V13_CCDC/{LCMAP_CU_MAP}", 32610, (0.962, 0.018)),
+        (f"lcmap/HI/{LCMAP_HI}_V10_CCDC/{LCMAP_HI_MAP}", 32604, (0.742, 0.458)),
+        (f"{JRC}/transitions/tiles/transitions-0000360000-0000480000.tif", 32721, (0.5, 0.5)),
+        (f"{JRC}/occurrence/tiles/occurrence-0000360000-0000480000.tif", 32721, (0.3, 0.6)),
     ],
 )
 @pytest.mark.parametrize("where", ["inside", "edge"])
@@ -320,3 +329,56 @@ def test_real_land_cover_knows_denver_from_the_plains(real_data: Path) -> None:
         assert sum(shares.values()) == pytest.approx(1.0)
         found[name] = stratum(shares, urban)
     assert found == {"denver": "urban", "plains": "non_urban"}
+
+
+def at_points(
+    classes: np.ndarray, source: rasterio.DatasetReader, spot: tuple[int, int, int], size_m: float
+) -> dict[int, float]:
+    """The pixels of a globe in degrees under the middles of 20 by 20 parts of a square."""
+    from pyproj import Transformer
+
+    epsg, x_m, y_m = spot
+    west, _, _, north = source.bounds
+    wide, tall = source.res
+    along = (np.arange(20) + 0.5) * size_m / 20
+    x, y = np.meshgrid(x_m + along, y_m + along)
+    lon, lat = Transformer.from_crs(epsg, source.crs.to_wkt(), always_xy=True).transform(x, y)
+    rows = np.floor((north - lat) / tall).astype(int)
+    cols = np.floor((lon - west) / wide).astype(int) % source.width
+    found = classes[rows, cols]
+    numbers, counts = np.unique(found[found != source.nodata], return_counts=True)
+    return {int(k): n / 400 for k, n in zip(numbers, counts, strict=True)}
+
+
+def test_a_real_globe_is_counted_as_by_brute_force(
+    real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sites of few of its pixels, 5 km wide at the equator, at points; of many, by the pixels."""
+    from pyproj import Transformer
+
+    path = real_data / "strata" / "MCD12C1.A2019001.006.2020220162300.tif"
+    monkeypatch.setattr(cover, "MOST_PX", 10_000_000)
+    rng = np.random.default_rng(8)
+    places = [(-104.98, 39.74), (151.2, -33.87), (36.8, 0.01), (179.999, -16.8), (15.6, 78.2)]
+    lons, lats = rng.uniform(-180, 180, 30), rng.uniform(-60, 72, 30)
+    places += zip(lons.tolist(), lats.tolist(), strict=True)
+    kinds, several = set(), 0
+    with rasterio.open(path) as source, LandCover(path) as layer:
+        classes = source.read(1)
+        for lon, lat in places:
+            epsg = (32600 if lat >= 0 else 32700) + int((lon + 180) // 6) + 1
+            there = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
+            for size_m in (600.0, 30_000.0):
+                x_m, y_m = (int(v - size_m / 2) for v in there)
+                found = layer.sites(np.array([epsg]), np.array([x_m]), np.array([y_m]), size_m)[0]
+                px_m = 111_320 * source.res[0]
+                by_pixels = size_m**2 / (px_m**2 * np.cos(np.radians(lat))) >= cover.FEWEST_PX
+                if by_pixels:
+                    expected = by_brute_force(path, x_m, y_m, size_m, epsg)
+                else:
+                    expected = at_points(classes, source, (epsg, x_m, y_m), size_m)
+                assert found == pytest.approx(expected, abs=1e-9), (lon, lat, size_m)
+                kinds.add((by_pixels, size_m))
+                several += len(found) > 1
+    assert kinds == {(False, 600.0), (False, 30_000.0), (True, 30_000.0)}
+    assert several > 10

@@ -1,5 +1,7 @@
 """Manifests of several subsets: grid, extents, chips; spreads; several pairs of a site."""
 
+import json
+import random
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from manifest_world import (
     recipe,
     town_and_fields,
 )
+from pyproj import Transformer
+from shapely.geometry import mapping
 
 from geosr_lake import ids
 from geosr_lake.errors import UsageError
@@ -310,3 +314,115 @@ def test_a_wrong_file_changes_nothing(ground: Ground, tmp_path: Path) -> None:
             files=Files(extents={"x": tmp_path / "none.parquet"}),
         )
     assert lake.arrow("manifests").num_rows == before
+
+
+def turning(a: tuple[float, float], b: tuple[float, float], point: tuple[float, float]) -> float:
+    """Above 0 where a point lies to the left of the way from a to b."""
+    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+
+
+def test_a_spread_over_ecoregions_gets_its_quotas_in_each(ground: Ground, tmp_path: Path) -> None:
+    """Two triangles beside each other with nothing to the north of them, and one far away."""
+    lake, land_cover = ground
+    to_lonlat = Transformer.from_crs(32613, 4326, always_xy=True)
+    corners = ((-1_000, -1_000), (13_000, -1_000), (13_000, 10_000), (-1_000, 10_000))
+    sw, se, ne, nw = (to_lonlat.transform(WEST_M + x, SOUTH_M + y) for x, y in corners)
+    rings = {"prairie": (sw, se, ne), "hills": (sw, ne, nw), "tundra": ((0, 0), (1, 0), (0, 1))}
+    regions = geopandas.GeoDataFrame(
+        {"ECO_NAME": list(rings)}, geometry=[shapely.Polygon(r) for r in rings.values()], crs=4326
+    )
+    paths = [tmp_path / name for name in ("regions.parquet", "turned.parquet")]
+    regions.to_parquet(paths[0])
+    regions[::-1].to_parquet(paths[1])
+    spread = {"ecoregions": ["tundra", "prairie", "hills"]}
+    rule = asked(
+        {"name": "sr", "quotas": {"urban": 21, "non_urban": 32}, "spread": spread},
+        reserve_frac=0.25,
+    )
+    summary, turned = (
+        build(lake, rule, land_cover, files=Files(ecoregions=path)) for path in paths
+    )
+    assert turned.content_hash == summary.content_hash
+
+    def region(site: dict[str, Any]) -> str | None:
+        point = to_lonlat.transform(site["x_m"] + 300, site["y_m"] + 300)
+        holds = [
+            name
+            for name, (a, b, c) in rings.items()
+            if min(turning(a, b, point), turning(b, c, point), turning(c, a, point)) > 0
+        ]
+        return holds[0] if holds else None
+
+    manifest = rows(lake, "manifest", summary)
+    town_ends_m = WEST_M - 6_000 + 160 * 60
+    for row in manifest:
+        assert (row["stratum"] == "urban") == (row["x_m"] < town_ends_m)
+    got = Counter((region(row), row["stratum"], row["role"]) for row in manifest)
+    assert got == {
+        ("hills", "urban", "sample"): 7,
+        ("hills", "urban", "reserve"): 2,
+        ("hills", "non_urban", "sample"): 11,
+        ("hills", "non_urban", "reserve"): 3,
+        ("prairie", "urban", "sample"): 7,
+        ("prairie", "urban", "reserve"): 2,
+        ("prairie", "non_urban", "sample"): 11,
+        ("prairie", "non_urban", "reserve"): 3,
+    }
+    lacking = {
+        (row["band"], row["stratum"]): (row["asked"], row["samples"])
+        for row in rows(lake, "quotas", summary)
+        if row["reason"] is not None
+    }
+    assert lacking == {("tundra", "urban"): (7, 0), ("tundra", "non_urban"): (10, 0)}
+    sites = {row["site_id"]: row for row in lake.arrow("sites").to_pylist()}
+    # Sites in no region are not even drawn.
+    judged = rows(lake, "candidates", summary)
+    assert {region(sites[row["site_id"]]) for row in judged} == {"prairie", "hills"}
+    assert '"ecoregions"' in rows(lake, "manifests", summary)[0]["files"]
+
+
+CHIPS_M = {"chesapeake": 512.0, "chm": 256.0, "treefinder": 134.4}
+
+
+def test_chips_of_three_sizes_from_any_kind_of_file(ground: Ground, tmp_path: Path) -> None:
+    """Frames by arithmetic: round the chip's middle, their corners on the nearest 60 m."""
+    lake, land_cover = ground
+    rng = random.Random(7)
+    chips: dict[str, list[shapely.Polygon]] = {name: [] for name in CHIPS_M}
+    frames = set()
+    for n in range(42):
+        name = list(CHIPS_M)[n % 3]
+        x, y = (start + 1_000 + 720 * at + rng.uniform(0, 59) for start, at in
+                ((WEST_M, n % 7), (SOUTH_M, n // 7)))  # fmt: skip
+        half = CHIPS_M[name] / 2
+        chips[name].append(lonlat_box(x - half, y - half, x + half, y + half))
+        corner_x, corner_y = (60 * round((middle - 300) / 60) for middle in (x, y))
+        assert max(abs(corner_x + 300 - x), abs(corner_y + 300 - y)) + half < 300
+        frames.add((name, 32613, corner_x, corner_y, 600))
+    subsets = [
+        {"name": name, "sites": "chips", "quotas": {"natural": len(of)}}
+        for name, of in chips.items()
+    ]
+    found = []
+    for kind in ("parquet", "geojson", "albers"):
+        paths = {name: tmp_path / f"{name}.{kind}" for name in chips}
+        for name, of in chips.items():
+            if kind == "geojson":
+                features = [
+                    {"type": "Feature", "properties": {"n": n}, "geometry": mapping(shape)}
+                    for n, shape in enumerate(of)
+                ]
+                told = {"type": "FeatureCollection", "features": features}
+                paths[name].write_text(json.dumps(told))
+            else:
+                frame = geopandas.GeoDataFrame(geometry=of, crs=4326)
+                # As the Chesapeake's are published.
+                frame.to_crs(5070 if kind == "albers" else 4326).to_parquet(paths[name])
+        found.append(build(lake, asked(*subsets), land_cover, files=Files(paths)))
+    assert len({summary.content_hash for summary in found}) == 1
+    manifest = rows(lake, "manifest", found[0])
+    columns = ("subset", "epsg", "x_m", "y_m", "size_m")
+    assert {tuple(row[name] for name in columns) for row in manifest} == frames
+    assert len(manifest) == len(frames) == 42
+    for row in manifest:
+        assert row["site_id"] == ids.site_id(600, 32613, row["x_m"], row["y_m"])
