@@ -167,14 +167,14 @@ def read(
         sides.append(side)
     lr, hr = sides
     both = lr.tile[lr.scene] * len(hr.tiles) + hr.tile[hr.scene]
-    met = np.unique(both)
+    kept = np.argsort(both, kind="stable")
+    met = both[kept]
+    met = met[np.append(True, met[1:] != met[:-1])]
     lr_of, hr_of = met // len(hr.tiles), met % len(hr.tiles)
     boxes, of_box = _meetings(_tile_boxes(lr), lr_of, _tile_boxes(hr), hr_of)
-    kept = np.arange(len(both))
     if fitting is not None:
         lr_fits, hr_fits = fitting(lr.scenes, hr.scenes)
-        kept = np.flatnonzero(lr_fits[lr.scene] & hr_fits[hr.scene])
-    kept = kept[np.argsort(both[kept], kind="stable")]
+        kept = kept[(lr_fits[lr.scene] & hr_fits[hr.scene])[kept]]
     unread = np.broadcast_to(np.nan, len(kept))
     gap_s, overlap_frac = (
         rows[name].to_numpy()[kept] if ranked else unread for name in ("gap_s", "overlap_frac")

@@ -12,7 +12,7 @@ from geosr_lake.ids import sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
 from geosr_lake.manifest.predicates import dropped_by
 from geosr_lake.manifest.sites import Cells, squares
-from geosr_lake.pairs.names import pair_ids
+from geosr_lake.pair_ids import pair_ids
 from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
 from geosr_lake.verdicts import RULE_NAMES

@@ -33,7 +33,7 @@ LARGE = 500
 """Samples from which on a prediction is made as sure as `SURE` says."""
 SURE = 0.1
 """Two standard errors at most, as a share of what is predicted."""
-_FIRST_FRAC = 1 / 8
+_FIRST_FRAC = 1 / 16
 _FIRST_FOUND = 1_000
 """So many samples and reserves of a large cell are enough at first: two standard errors of 6 %."""
 _AT_ONCE = 100, 5_000
@@ -190,7 +190,7 @@ def predict(
 
 
 def first_frac(cells: Sequence[QuotaCell]) -> float:
-    """Return the share of the sites that is looked at first: an eighth, less for great quotas."""
+    """Return the share of the sites that is looked at first: a 16th, less for great quotas."""
     large = [cell.asked + cell.reserves for cell in cells if cell.asked >= LARGE]
     return min(_FIRST_FRAC, _FIRST_FOUND / min(large)) if large else _FIRST_FRAC
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geosr_lake.pair_ids import pair_ids
 from geosr_lake.pairs.layout import Ints, group_tiles
 from geosr_lake.pairs.match import FOUND, Tested, TilePairs, match
 from geosr_lake.pairs.match import count as count_rows
-from geosr_lake.pairs.names import pair_ids
 from geosr_lake.recipe import PairRule
 
 NEEDED = ("tile", "scene_id", "t_start", "t_end", "footprint_wkb")

@@ -13,7 +13,17 @@ import pytest
 REPO = Path(__file__).parents[2]
 PACKAGE = "geosr_lake"
 
-GROUND = {"errors", "ids", "java", "recipe", "redact", "resources", "sensors", "verdicts"}
+GROUND = {
+    "errors",
+    "ids",
+    "java",
+    "pair_ids",
+    "recipe",
+    "redact",
+    "resources",
+    "sensors",
+    "verdicts",
+}
 MIDDLE = {"lake", "net", "archives"}
 STAGES = {"scenes", "pairs", "manifest", "cubes", "publish", "report", "demo"}
 TOP = {"cli", "__main__", "jobs"}
@@ -26,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redact": set(),
     "verdicts": set(),
     "ids": {"errors"},
+    "pair_ids": {"ids"},
     "recipe": {"errors", "ids", "resources"},
     "sensors": {"errors"},
     "net": GROUND,

@@ -212,4 +212,4 @@ def test_what_a_sample_says_of_a_cell() -> None:
 def test_a_small_share_of_great_quotas_is_enough_at_first() -> None:
     cells = [QuotaCell("sr", "urban", None, n, n // 10) for n in (40, 100_000)]
     assert first_frac(cells) == pytest.approx(1_000 / 110_000)
-    assert first_frac(cells[:1]) == first_frac([]) == 1 / 8
+    assert first_frac(cells[:1]) == first_frac([]) == 1 / 16

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geosr_lake import ids
-from geosr_lake.pairs.names import pair_ids
+from geosr_lake.pair_ids import pair_ids
 
 texts = st.text(max_size=40)
 
