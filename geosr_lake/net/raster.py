@@ -19,11 +19,11 @@ from geosr_lake.net.gdal_env import DRIVER, load_rasterio
 from geosr_lake.net.policy import LocalFile, RemoteFile, SourcePolicy, without_query
 from geosr_lake.net.ranges import RangeFile
 
-MAX_EDGE_PX = 200_000
+MAX_EDGE_PX = 1_500_000
 MAX_BANDS = 64
 MAX_BLOCK_BYTES = 128 * 1024 * 1024
 """Limits on what a file declares, looked at before anything is decoded: a few kilobytes can claim
-to be gigabytes."""
+to be gigabytes. The longest edge is that of the globe in pixels of 30 m."""
 
 Window = tuple[int, int, int, int]
 """(first row, row after the last, first column, column after the last)."""
