@@ -1,5 +1,7 @@
 """An ingest without a JVM: processes, what an error leaves, a lake in a bucket, the choice."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 from datetime import date
@@ -89,6 +91,21 @@ def test_an_error_leaves_no_file(
     names = [name for name, count in on_disk(new).items() if count]
     assert names == list(TABLES[: TABLES.index(cut)])
     assert ingest(new, [path]).scenes == 2
+
+
+def test_an_item_is_known_whose_time_the_log_cuts_off(new: Lake, tmp_path: Path) -> None:
+    """Spark's log keeps the greatest time of a file to the millisecond, cut off."""
+    ingest(new, [write_lines(tmp_path / "a.ndjson", [landsat()])])
+    assert landsat()["properties"]["datetime"].endswith(":11.903003Z")
+    (file,) = datafiles.write(new.root, "items", new.arrow("items"), "cut")
+    stats = json.loads(file.stats)
+    stats["maxValues"]["t_start"] = stats["minValues"]["t_start"]
+    assert stats["maxValues"]["t_start"].endswith(":11.903Z")
+    gone = ledger.files_of(new.root, "items", new.versions["items"])
+    come = [dataclasses.replace(file, stats=json.dumps(stats))]
+    deltalog.commit(new.root, "items", come, list(gone))
+    done = ingest(new, [write_lines(tmp_path / "b.ndjson", [landsat(), landsat(day="20240924")])])
+    assert (done.kept, done.repeated) == (1, 1)
 
 
 def test_an_entry_of_the_log_is_written_once(new: Lake, tmp_path: Path) -> None:
