@@ -123,6 +123,8 @@ def test_what_a_batch_tells() -> None:
     assert both.tolist() == digests(rows).tolist()
     times = rows["t_start"].cast(pa.int64()).drop_null().to_pylist()
     assert found.span == (min(times), max(times))
+    assert found.timeless
+    assert not keys_of(rows.slice(0, 2), "a", "b").timeless
     assert (found.records, found.left_out, found.ended) == (0, 4, False)
     none = keys_of(rows.slice(0, 0), "a", "b")
     assert (len(none.rows), none.kinds, none.span) == (0, (), None)
@@ -148,7 +150,10 @@ def test_the_span_is_that_of_all() -> None:
     with Records() as found:
         for span in ((5, 6), None, (2, 5)):
             found.add(Keys("a", "x", 1, some.rows, KINDS, span))
+            assert not found.timeless
         assert found.span == (2, 6)
+        found.add(Keys("a", "x", 1, some.rows, KINDS, timeless=True))
+        assert (found.span, found.timeless) == ((2, 6), True)
 
 
 def test_held_items_of_other_keys_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,45 +21,61 @@ from cut_off import (
 )
 from stac_items import landsat, naip, sentinel2, write_lines
 
-from geosr_lake.lake import Lake, changes, ledger
-from geosr_lake.scenes import derivation, parted, settle
+from geosr_lake.lake import Lake, changes, datafiles, ledger
+from geosr_lake.scenes import derivation, here, parted, settle, staging, touched
 from geosr_lake.scenes.ingest import ingest, ingest_files
 
+SMALL = [
+    *((staging, "FILE_ROWS", 2), (settle, "ROWS_A_TASK", 3), (datafiles, "ROW_GROUP_BYTES", 1)),
+    *((here, "HELD_ROWS", 2), (touched, "MAX_TILES_NAMED", 1), (settle, "MAX_TILES_NAMED", 1)),
+]
+"""How much is done at a time: so little that a few items are many files, tasks and batches."""
 EVENTS = ("ingest", "again", "items", "scenes", "tiles", "anew", "compact")
 """New items, items of before, runs that end when they have written to a table, files anew."""
 
 
-def happen(lakes: list[tuple[int, Lake]], came: list[Doc], event: str, file: Path,
-           rng: random.Random) -> None:  # fmt: skip
-    """Let an event happen to lakes of which each keeps so many rows in memory."""
+@contextmanager
+def little_at_a_time(*, little: bool) -> Iterator[None]:
+    """Let the parts of a run be small, or as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        if little:
+            patch.setattr(parted.Parted.__init__, "__defaults__", (3,))
+            for module, name, value in SMALL:
+                patch.setattr(module, name, value)
+        yield
+
+
+def happen(
+    lakes: Mapping[bool, Lake], came: list[Doc], event: str, folder: Path, rng: random.Random
+) -> None:
+    """Let an event happen to two lakes, in one of them little at a time."""
     if event in ("anew", "compact"):
         seed = rng.random()
-        for _, lake in lakes:
+        for lake in lakes.values():
             write_anew(lake, random.Random(seed)) if event == "anew" else compact(lake)
         return
-    some = rng.choices(came, k=5) if event == "again" and came else docs(rng, 6)
+    some = rng.choices(came, k=5) if event == "again" and came else docs(rng, 7)
     came += some
-    write_lines(file, some)
-    for most, lake in lakes:
-        with pytest.MonkeyPatch.context() as patch, killed_after(event):
-            patch.setattr(parted.Parted.__init__, "__defaults__", (most,))
-            ingest(lake, [file], engine="here")
+    sources = [write_lines(folder / f"{i}.ndjson", some[i::3]) for i in range(3)]
+    for little, lake in lakes.items():
+        with little_at_a_time(little=little), killed_after(event):
+            ingest(lake, sources, engine="here")
         lake.refresh()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_lake_is_what_its_items_say(tmp_path: Path, seed: int) -> None:
-    """Whatever happened, and however many parts lay in files; told from all items at once."""
+    """Whatever happened, and into how many parts it was cut; told from all items at once."""
     rng = random.Random(seed)
-    lakes = [(most, Lake.create(tmp_path / f"{most}")) for most in (3, parted.MOST_ROWS)]
+    lakes = {little: Lake.create(tmp_path / f"{little}") for little in (True, False)}
     came: list[Doc] = []
     for step, event in enumerate(["ingest", *rng.choices(EVENTS, k=5)]):
-        happen(lakes, came, event, tmp_path / f"{step}.ndjson", rng)
-    one, other = (lake for _, lake in lakes)
-    for lake in (one, other):
-        ingest_files(lake, [], engine="here")
-    assert contents(one) == contents(other)
-    assert contents(one, ("scenes", "tiles")) == expected(came)
+        happen(lakes, came, event, tmp_path / f"{step}", rng)
+    for little, lake in lakes.items():
+        with little_at_a_time(little=little):
+            ingest_files(lake, [], engine="here")
+    assert contents(lakes[True]) == contents(lakes[False])
+    assert contents(lakes[True], ("scenes", "tiles")) == expected(came)
 
 
 MANY = [naip(day=f"202208{day}", quarter=q) for day in range(10, 30) for q in ("sw", "se")]
