@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -108,6 +109,27 @@ def test_scenes_of_a_killed_run_are_not_brought_together_with_its_items(
     assert files(lake, "scenes") == made
     ingest(other, [file], engine="here")
     assert contents(lake) == contents(other)
+
+
+@pytest.mark.usefixtures("no_spark")
+def test_a_process_that_was_killed_when_its_scenes_stood(tmp_path: Path) -> None:
+    file, root = write_lines(tmp_path / "a.ndjson", MANY), tmp_path / "lake"
+    text = (
+        "import os, signal; from geosr_lake.lake import Lake, deltalog\n"
+        "from geosr_lake.scenes.ingest import ingest\n"
+        "real = deltalog.commit\n"
+        "def commit(root, name, *args, **options):\n"
+        "    real(root, name, *args, **options)\n"
+        "    if name == 'scenes': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "deltalog.commit = commit\n"
+        f"ingest(Lake.create({str(root)!r}), [{str(file)!r}], engine='here')"
+    )
+    assert subprocess.run([sys.executable, "-c", text]).returncode == -signal.SIGKILL
+    lake = Lake.open(root)
+    done = ingest(lake, [file], engine="here")
+    assert (done.repeated, done.scenes, done.tiles) == (len(MANY), len(MANY), 2)
+    assert sorted(lake.arrow("runs")["status"].to_pylist()) == ["done", "killed"]
+    assert contents(lake, ("scenes", "tiles")) == expected(MANY)
 
 
 @pytest.mark.usefixtures("no_spark")
