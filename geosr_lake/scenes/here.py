@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,7 +56,7 @@ def add_items(
     asked = Asked(lake.root, selection, names, run_id, datetime.now(UTC))
     with Records() as records:
         staged = _read(asked, units, steps, pool, records)
-        for held in _held(lake, records.span):
+        for held in _held(lake, records):
             records.add_held(held)
         decided = records.decided()
     tallies = [*decided.tallies, *(Tally(file, KEPT, None, 0) for file in files)]
@@ -93,21 +95,24 @@ def _read(
     return staged
 
 
-def _held(lake: Lake, span: tuple[int, int] | None) -> Iterator[staging.Digests]:
+def _held(lake: Lake, records: Records) -> Iterator[staging.Digests]:
     """Yield the digests of the items that the lake has from first to last time of the records.
 
-    Equal items have equal times: what lies outside is not read.
+    Equal items have equal times, or none: what lies outside is not read, nor are the items without
+    a time, which are all that were not kept, where no record lacks one.
     """
     version = ledger.version_of(lake.root, "items")
-    if version is None:
+    time, near = pc.field("t_start"), []
+    if records.timeless:
+        near.append(time.is_null())
+    if records.span is not None:
+        first, last = (pa.scalar(at, pa.timestamp("us", tz="UTC")) for at in records.span)
+        near.append((time >= first) & (time <= last))
+    if version is None or not near:
         return
-    near = pc.field("t_start").is_null()
-    if span is not None:
-        first, last = (pa.scalar(at, pa.timestamp("us", tz="UTC")) for at in span)
-        near |= (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
     key = list(contract("items").key)
     for batch in ledger.batches(
-        lake.root, "items", version, columns=key, where=near, most=HELD_ROWS
+        lake.root, "items", version, columns=key, where=reduce(or_, near), most=HELD_ROWS
     ):
         if batch.num_rows:
             yield staging.digests(pa.Table.from_batches([batch]))

@@ -160,7 +160,7 @@ def derive_pending(lake: Lake, choice: Choice, pool: Pool, token: str) -> int:
     if groups is not None:
         return groups
     if lake.tell:
-        lake.tell("Spark derives the scenes: very many items are versions of others.")
+        lake.tell("Spark derives the scenes: very many items are versions of others, or of scenes.")
     return derivation.derive_pending(lake)
 
 

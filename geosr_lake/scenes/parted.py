@@ -6,6 +6,7 @@ memory; more of them lie in a temporary file, which ends with this process.
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, Any, Self
 
 import numpy as np
@@ -46,7 +47,8 @@ class Parted:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # of what had no room: nobody reads it any more
+                self._file.close()
 
     def add(self, rows: Rows) -> None:
         """Add rows."""
@@ -76,19 +78,20 @@ class Parted:
         """Write the rows that wait, sorted by part."""
         if not self._count:
             return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
         rows = np.concatenate(self._waiting)
         of_part = (rows[self._by] >> np.uint64(_HASH_BITS - _PART_BITS)).astype(np.uint8)
         counts = np.bincount(of_part, minlength=PARTS)
         self._bounds.append(self._written + np.r_[0, np.cumsum(counts)])
         try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `__exit__`
             self._file.seek(self._written * self._kind.itemsize)
             self._file.write(rows[np.argsort(of_part, kind="stable")].tobytes())
+            self._file.flush()  # not later, where nobody expects an error
         except OSError as error:
             raise GeoSRError(
                 f"What is compared over all items cannot be written: {error}",
-                where=tempfile.gettempdir(),
+                where=tempfile.tempdir,
                 next_step="Make room there, or name another folder in TMPDIR.",
             ) from error
         self._written += len(rows)

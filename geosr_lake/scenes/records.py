@@ -56,6 +56,8 @@ class Records:
         self._marks: Marks | None = None
         self.span: tuple[int, int] | None = None
         """First and last time of those that have one, in microseconds since 1970."""
+        self.timeless = False
+        """Whether there are some that have none."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +72,7 @@ class Records:
         count = len(keys.rows)
         if not count:
             return
+        self.timeless |= keys.timeless
         if keys.span is not None:
             first, last = self.span or keys.span
             self.span = min(first, keys.span[0]), max(last, keys.span[1])

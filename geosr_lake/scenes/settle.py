@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from geosr_lake import ids
 from geosr_lake.archives.reasons import KEPT
-from geosr_lake.lake import Lake, datafiles, deltalog
+from geosr_lake.lake import Lake, changes, datafiles, deltalog, ledger
 from geosr_lake.lake.datafiles import DataFile, Writer, key_texts
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.place import Root
+from geosr_lake.lake.tables import Txn
 from geosr_lake.scenes import derive, groups, tiles
 from geosr_lake.scenes.derivation import MAX_TILES_NAMED
 from geosr_lake.scenes.groups import Becomes
@@ -31,6 +32,8 @@ from geosr_lake.scenes.upsert import replaced
 MAX_TOGETHER = 40_000
 """Items and scenes that are brought together in memory; more of them are for Spark."""
 ROWS_A_TASK = 50_000
+MADE_OF_ITEMS = "scenes"
+"""How `changes.mark` names the scenes: the log of the table tells of how many items they are."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,52 @@ class _Plan:
 def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
     """Derive scenes and tiles of the groups with items beyond the commit; return their number.
 
-    None, and nothing is done, if more is to be brought together than should be in memory.
+    None, and nothing is done, if more is to be brought together than should be in memory. Groups
+    whose scenes a killed run has committed are not among them: only its tiles are looked at again.
 
     Args:
         lake: The lake.
         pool: What runs the tasks.
         token: Part of the names of new files.
     """
+    root, since = lake.root, _made_of(lake)
+    number, cells, plan = 0, _cells_left(lake, since), None
     with Parted(groups.MEMBER, by="group") as members:
-        found = touched(lake, members)
-        if found is None:
-            return 0
-        for more in _there(lake.root, found, members):
-            members.add(more)
-        plan = _plan(found, members)
-    if plan is None:
-        return None
-    _scenes(lake.root, found, plan, pool, token)
-    _tiles(lake.root, found.cells, pool, token)
-    return plan.groups
+        found = touched(lake, members, since)
+        if found is not None:
+            for more in _there(root, found, members):
+                members.add(more)
+            if (plan := _plan(found, members)) is None:
+                return None
+    if found is not None and plan is not None:
+        number, cells = plan.groups, cells | found.cells
+        _scenes(root, found, plan, pool, token)
+    if cells:
+        _tiles(root, cells, pool, token)
+    return number
+
+
+def _made_of(lake: Lake) -> int | None:
+    """Return the version of `items` that the scenes are made of: the committed one, or a later.
+
+    Later where a run was killed between the commits of its scenes and of the stage. What they are
+    made of need not be brought together with them, which for many items only Spark could do.
+    """
+    committed = lake.versions.get("items")
+    if ledger.version_of(lake.root, "scenes") == lake.versions.get("scenes"):
+        return committed
+    made = changes.made_from(lake.root, "scenes", "items", MADE_OF_ITEMS)
+    return max((v for v in (committed, made) if v is not None), default=None)
+
+
+def _cells_left(lake: Lake, since: int | None) -> frozenset[tuple[str, str]]:
+    """Return the tiles of scenes beyond the commit that a killed run may not have come to."""
+    committed = lake.versions.get("items")
+    if since == committed:
+        return frozenset()
+    with Parted(groups.MEMBER, by="group") as aside:
+        found = touched(lake, aside, committed)
+    return frozenset() if found is None else found.cells
 
 
 def _there(root: Root, found: Touched, members: Parted) -> Iterator[Rows]:
@@ -131,7 +161,8 @@ def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> 
         more, gone = _brought_together(root, found, plan, items, pool, token)
         come += more
     if come or gone:
-        deltalog.commit(root, "scenes", come, gone)
+        of_items = Txn(changes.mark(root, "items", MADE_OF_ITEMS), found.pending.until)
+        deltalog.commit(root, "scenes", come, gone, txn=of_items)
 
 
 def _tasks(

@@ -76,6 +76,7 @@ class Keys:
         span: First and last time of those that have one, in microseconds since 1970.
         left_out: Records that were not asked for: they are in no file.
         ended: Whether the unit ends here.
+        timeless: Whether some have no time: those of items that are not kept.
     """
 
     path: str
@@ -86,6 +87,7 @@ class Keys:
     span: tuple[int, int] | None = None
     left_out: int = 0
     ended: bool = False
+    timeless: bool = False
 
 
 def in_tasks(units: Sequence[Unit], at_once: int) -> list[list[Unit]]:
@@ -188,7 +190,8 @@ def keys_of(rows: pa.Table, path: str, staged: str, left_out: int = 0) -> Keys:
     kinds = tuple((names[kind // len(texts)], texts[kind % len(texts)]) for kind in used.tolist())
     times = pc.min_max(rows["t_start"].cast(pa.int64()))
     span = (times["min"].as_py(), times["max"].as_py()) if times["min"].is_valid else None
-    return Keys(path, staged, 0, keys, kinds, span, left_out)
+    timeless = bool(rows["t_start"].null_count)
+    return Keys(path, staged, 0, keys, kinds, span, left_out, timeless=timeless)
 
 
 _KIND = ("outcome", "reason")

@@ -1,4 +1,4 @@
-"""Which groups the items beyond the last commit touch, and where these groups lie.
+"""Which groups the items beyond a version touch, and where these groups lie.
 
 Narrow columns only, batch by batch; what is read of the lake is bounded by the tiles and days of
 the groups, as in `geosr_lake.scenes.derivation`.
@@ -34,29 +34,31 @@ NAMED = [*NAME, "version_key"]
 
 @dataclass(frozen=True)
 class Pending:
-    """The data files of `items` with rows beyond the commit.
+    """The data files of `items` with rows beyond a version of it.
 
     Attributes:
+        until: The newest version.
         paths: Their names.
         standing: Those that the newest version has: one that was compacted away tells only which
             groups are touched.
-        committed: The runs whose rows stand in a commit; None where no row of the files does.
+        held: The runs whose rows the version has; None where it has no row of the files.
     """
 
-    paths: tuple[str, ...] = ()
-    standing: frozenset[str] = frozenset()
-    committed: pa.Array | None = None
+    until: int
+    paths: tuple[str, ...]
+    standing: frozenset[str]
+    held: pa.Array | None = None
 
     @property
     def told_by(self) -> list[str]:
         """The columns that `fresh` needs."""
-        return ["outcome"] if self.committed is None else ["outcome", "run_id"]
+        return ["outcome"] if self.held is None else ["outcome", "run_id"]
 
     def fresh(self, rows: pa.Table) -> Mask:
-        """Tell which rows of these files are kept or withdraw, and stand in no commit."""
+        """Tell which rows of these files are kept or withdraw, and lie beyond the version."""
         fresh = pc.is_in(rows["outcome"], value_set=pa.array([KEPT, WITHDRAWN]))
-        if self.committed is not None:
-            held = pc.is_in(rows["run_id"], value_set=self.committed)
+        if self.held is not None:
+            held = pc.is_in(rows["run_id"], value_set=self.held)
             fresh = pc.and_(fresh, pc.invert(held))
         found: Mask = fresh.to_numpy(zero_copy_only=False)
         return found
@@ -94,7 +96,7 @@ class Touched:
     """Where touched groups lie.
 
     Attributes:
-        pending: The files with rows beyond the commit.
+        pending: The files with rows beyond the version.
         rows: The number of rows of each.
         cells: The sensor and tile of the groups.
         near: An Arrow expression that holds for all their items and scenes.
@@ -145,17 +147,19 @@ class _Lies:
         return near & pc.field("tile").isin(names) if len(names) <= MAX_TILES_NAMED else near
 
 
-def touched(lake: Lake, members: Parted) -> Touched | None:
-    """Return where the groups lie that items beyond the commit touch: this run's, and killed ones'.
+def touched(lake: Lake, members: Parted, since: int | None) -> Touched | None:
+    """Return where the groups lie that items beyond a version touch: this run's, and killed ones'.
 
     None where there are none.
 
     Args:
         lake: The lake.
-        members: Gets the items beyond the commit, and those that they withdraw.
+        members: Gets the items beyond the version, and those that they withdraw.
+        since: The version of `items`; all items are beyond None.
     """
-    withdrawn = withdrawals(lake.root) if has_withdrawals(lake) else Withdrawn()
-    pending, lies = pending_files(lake), _Lies()
+    if (pending := pending_files(lake.root, since)) is None:
+        return None
+    withdrawn, lies = withdrawals(lake.root) if has_withdrawals(lake) else Withdrawn(), _Lies()
     columns = list(dict.fromkeys([*_columns(withdrawn), *pending.told_by]))
     counts, withdraw = [], set[tuple[str, ...]]()
     for number, path in enumerate(pending.paths):
@@ -166,7 +170,7 @@ def touched(lake: Lake, members: Parted) -> Touched | None:
             if path in pending.standing:
                 alive = withdrawn.alive(rows)
                 flags[alive] |= groups.ALIVE | groups.HERE
-                # Committed rows have scenes, which stand where the touched groups may not lie.
+                # Rows of before have scenes, which stand where the touched groups may not lie.
                 flags[alive & ~fresh] |= groups.OLDER
             members.add(groups.members(rows, flags, number, at))
             lies.add(rows if fresh.all() else rows.filter(pa.array(fresh)))
@@ -199,27 +203,29 @@ def named(root: Root, found: Touched, asked: Hashes) -> pa.Array:
     return pa.array(sorted(texts), pa.string())
 
 
-def pending_files(lake: Lake) -> Pending:
-    """Return the files with rows beyond the commit: items are only ever appended."""
-    root, since = lake.root, lake.versions.get("items")
+def pending_files(root: Root, since: int | None) -> Pending | None:
+    """Return the files with rows beyond a version: items are only ever appended.
+
+    None where there is no table yet; all files where the version is None.
+    """
     now = ledger.version_of(root, "items")
     if now is None:
-        return Pending()
+        return None
     live = ledger.files_of(root, "items", now)
     if since is None:
-        return Pending(tuple(live), frozenset(live))
+        return Pending(now, tuple(live), frozenset(live))
     came = changes.between(root, "items", since, now)
     if came is not None and all(sign == changes.CAME for sign in came.values()):
         begin = f"{tables.table_path(root, 'items')}/"
         paths = tuple(path.removeprefix(begin) for path in came)
-        return Pending(paths, frozenset(paths) & frozenset(live))
+        return Pending(now, paths, frozenset(paths) & frozenset(live))
     # Files were written anew: rows are told apart by their runs.
-    committed: set[str] = set()
+    runs: set[str] = set()
     for batch in ledger.batches(root, "items", since, columns=["run_id"]):
-        committed.update(pc.unique(batch.column(0)).to_pylist())
-    held = ledger.files_of(root, "items", since)
-    paths = tuple(path for path in live if path not in held)
-    return Pending(paths, frozenset(paths), pa.array(sorted(committed), pa.string()))
+        runs.update(pc.unique(batch.column(0)).to_pylist())
+    before = ledger.files_of(root, "items", since)
+    paths = tuple(path for path in live if path not in before)
+    return Pending(now, paths, frozenset(paths), pa.array(sorted(runs), pa.string()))
 
 
 def withdrawals(root: Root) -> Withdrawn:

@@ -1,5 +1,7 @@
 """An ingest without a JVM: processes, what an error leaves, a lake in a bucket, the choice."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 from datetime import date
@@ -7,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pool_work
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from object_store import BUCKET, object_store
 from stac_items import box, landsat, naip, sentinel2, table, write_lines
@@ -15,11 +19,12 @@ from geosr_lake.errors import GeoSRError, LockedError, UsageError
 from geosr_lake.lake import Lake, datafiles, deltalog, ledger, tables
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.tables import Txn
-from geosr_lake.scenes import engine, pool, settle
+from geosr_lake.scenes import engine, here, pool, settle
 from geosr_lake.scenes.derive import derive
 from geosr_lake.scenes.ingest import ingest
+from geosr_lake.scenes.records import Records
 from geosr_lake.scenes.selection import Selection
-from geosr_lake.scenes.staging import digests, in_tasks
+from geosr_lake.scenes.staging import digests, in_tasks, keys_of
 from geosr_lake.scenes.upsert import difference
 
 TABLES = ("items", "scenes", "tiles")
@@ -89,6 +94,37 @@ def test_an_error_leaves_no_file(
     names = [name for name, count in on_disk(new).items() if count]
     assert names == list(TABLES[: TABLES.index(cut)])
     assert ingest(new, [path]).scenes == 2
+
+
+def test_items_without_a_time_are_read_for_those_without_one(new: Lake, tmp_path: Path) -> None:
+    """What was not kept, however much there is, costs an ingest of sound items nothing."""
+    broken = [{**naip(quarter=q), "geometry": None} for q in ("ne", "nw")]
+    ingest(new, [write_lines(tmp_path / "a.ndjson", [*broken, naip()])])
+    rows = new.arrow("items").append_column("position", pa.array(range(3), pa.int64()))
+    is_kept = pc.equal(rows["outcome"], "kept")
+    kept, lost = rows.filter(is_kept), rows.filter(pc.invert(is_kept))
+    for some, expected in ((kept, kept), (lost, lost), (rows, rows), (rows.slice(0, 0), None)):
+        with Records() as records:
+            records.add(keys_of(some, "a", "b"))
+            found = [pair for part in here._held(new, records) for pair in part.tolist()]
+        assert sorted(found) == sorted(digests(expected).tolist() if expected else [])
+    again = ingest(new, [write_lines(tmp_path / "b.ndjson", [*broken, naip(quarter="se")])])
+    assert (again.repeated, again.kept) == (2, 1)
+
+
+def test_an_item_is_known_whose_time_the_log_cuts_off(new: Lake, tmp_path: Path) -> None:
+    """Spark's log keeps the greatest time of a file to the millisecond, cut off."""
+    ingest(new, [write_lines(tmp_path / "a.ndjson", [landsat()])])
+    assert landsat()["properties"]["datetime"].endswith(":11.903003Z")
+    (file,) = datafiles.write(new.root, "items", new.arrow("items"), "cut")
+    stats = json.loads(file.stats)
+    stats["maxValues"]["t_start"] = stats["minValues"]["t_start"]
+    assert stats["maxValues"]["t_start"].endswith(":11.903Z")
+    gone = ledger.files_of(new.root, "items", new.versions["items"])
+    come = [dataclasses.replace(file, stats=json.dumps(stats))]
+    deltalog.commit(new.root, "items", come, list(gone))
+    done = ingest(new, [write_lines(tmp_path / "b.ndjson", [landsat(), landsat(day="20240924")])])
+    assert (done.kept, done.repeated) == (1, 1)
 
 
 def test_an_entry_of_the_log_is_written_once(new: Lake, tmp_path: Path) -> None:

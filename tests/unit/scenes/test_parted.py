@@ -1,12 +1,17 @@
 """Rows in parts: nothing is lost, equal hashes stay together, whether in memory or in a file."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geosr_lake.errors import GeoSRError
 from geosr_lake.scenes.parted import PARTS, Marks, Parted
 
 KIND = np.dtype([("hash", np.uint64), ("number", np.int32)])
@@ -87,6 +92,44 @@ def test_a_file_ends_with_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
         parted.add(rows([1]))
         raise OSError("cut")
     assert [file.closed for file in opened] == [True]
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let this process write no longer files: as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("count", [10, 341, 100_000])
+def test_a_full_disk_is_told(count: int) -> None:
+    """However few rows it was that had no room: what a file keeps to itself is written at once."""
+    with (
+        files_of_at_most(60),
+        pytest.raises(GeoSRError, match="cannot be written") as told,
+        Parted(KIND, by="hash", most=0) as parted,
+    ):
+        parted.add(rows(list(range(count))))
+    assert "TMPDIR" in str(told.value.next_step)
+
+
+def test_no_place_for_the_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with Parted(KIND, by="hash", most=0) as parted, pytest.raises(GeoSRError, match="nowhere"):
+        parted.add(rows([1]))
+
+
+def test_marks_take_the_same_room_whatever_they_hold() -> None:
+    marks = Marks()
+    before = marks._found.nbytes
+    marks.add(np.random.default_rng(2).integers(0, 2**64, 10**6, np.uint64, endpoint=False))
+    assert marks._found.nbytes == before == 2**24
 
 
 @given(st.lists(hashes), st.lists(hashes))

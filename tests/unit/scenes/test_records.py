@@ -123,6 +123,8 @@ def test_what_a_batch_tells() -> None:
     assert both.tolist() == digests(rows).tolist()
     times = rows["t_start"].cast(pa.int64()).drop_null().to_pylist()
     assert found.span == (min(times), max(times))
+    assert found.timeless
+    assert not keys_of(rows.slice(0, 2), "a", "b").timeless
     assert (found.records, found.left_out, found.ended) == (0, 4, False)
     none = keys_of(rows.slice(0, 0), "a", "b")
     assert (len(none.rows), none.kinds, none.span) == (0, (), None)
@@ -148,7 +150,10 @@ def test_the_span_is_that_of_all() -> None:
     with Records() as found:
         for span in ((5, 6), None, (2, 5)):
             found.add(Keys("a", "x", 1, some.rows, KINDS, span))
+            assert not found.timeless
         assert found.span == (2, 6)
+        found.add(Keys("a", "x", 1, some.rows, KINDS, timeless=True))
+        assert (found.span, found.timeless) == ((2, 6), True)
 
 
 def test_held_items_of_other_keys_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +165,47 @@ def test_held_items_of_other_keys_take_no_room(monkeypatch: pytest.MonkeyPatch) 
         found.add_held(rng.integers(0, 2**64, (500, 2), np.uint64, endpoint=False))
     assert added == [0]
     assert staging.KEY.itemsize == 28
+
+
+@pytest.mark.parametrize("most", [50, 1500, parted.MOST_ROWS])
+def test_held_items_meet_records_of_all_parts(most: int) -> None:
+    """Many keys, so that every part has some; of some only one half is that of a held item."""
+    rng = np.random.default_rng(most)
+    every = rng.integers(0, 2**64, (3000, 2), np.uint64, endpoint=False)
+    every[:300, 0] = every[300:600, 0]
+    drawn = [rng.integers(0, 3000, 400).tolist() for _ in range(8)]
+    held = set(rng.integers(0, 3000, 1200).tolist())
+    truth: dict[str, list[bool]] = {}
+    seen = set(held)
+    with Records() as found:
+        found._keys._most = most
+        for at, numbers in enumerate(drawn):
+            rows = np.zeros(len(numbers), KEY)
+            rows["high"], rows["low"] = every[numbers, 0], every[numbers, 1]
+            rows["position"] = np.arange(len(numbers))
+            found.add(Keys(f"path {at}", f"file {at}", len(numbers), rows, KINDS))
+            truth[f"file {at}"] = []
+            for number in numbers:
+                truth[f"file {at}"].append(number not in seen)
+                seen.add(number)
+        in_batches = np.array_split(np.array(sorted(held)), 7)
+        for some in in_batches:
+            found.add_held(every[some])
+        waiting = sum(map(len, found._keys._waiting))
+        parts = sum(1 for _ in found._keys.parts())
+        decided = found.decided()
+    assert waiting <= most
+    assert parts == 1 if most == parted.MOST_ROWS else parts > parted.PARTS // 2
+    assert {file: mask.tolist() for file, mask in decided.keep.items()} == truth
+    new = {number for numbers in drawn for number in numbers} - held
+    assert decided.name.startswith(f"scenes-ingest-{len(new)}-")
+    kept = {tally.path: tally.rows for tally in decided.tallies if tally.status == "kept"}
+    assert kept == {f"path {i}": sum(truth[f"file {i}"]) for i in range(8)}
+
+
+def test_a_file_without_records_is_in_no_part() -> None:
+    """Held items alone decide nothing."""
+    with Records() as found:
+        found.add_held(np.array([[1, 2], [3, 4]], np.uint64))
+        decided = found.decided()
+    assert (decided.keep, decided.tallies) == ({}, ())
