@@ -75,7 +75,7 @@ MONTHS = {"name": "sr", "quotas": {"natural": 5_000}, "spread": {"months": [5, 6
 TWO = ({"name": "a", "quotas": {"natural": 700}}, SHORT)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 @pytest.mark.parametrize("subsets", [(SHORT,), (MONTHS,), TWO], ids=["strata", "months", "two"])
 def test_large_strata_are_predicted_within_a_tenth(
     ground: Ground, subsets: tuple[dict[str, Any], ...], seed: int

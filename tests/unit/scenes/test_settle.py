@@ -30,7 +30,9 @@ def killed(lake: Lake, file: Path) -> None:
     assert ledger.version_of(lake.root, "items") != lake.versions.get("items")
 
 
-@pytest.mark.parametrize(("number", "seed"), [(1, 0), (3, 1), (2**63, 2)])
+@pytest.mark.parametrize(
+    ("number", "seed"), [(1, 0), pytest.param(3, 1, marks=pytest.mark.slow), (2**63, 2)]
+)
 def test_hashes_that_collide_change_no_row(
     tmp_path: Path, number: int, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
