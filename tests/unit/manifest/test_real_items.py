@@ -39,7 +39,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "pairs": {
             "lr": {"sensor": "sentinel2"},
             "hr": {"sensor": "naip"},
-            "window": "1461 d",  # the photographs are two years and more older than the scenes
+            "window": "1096 d",  # the photographs are two years and more older than the scenes
         },
         "select": {
             "sites_per_tile_pair": 1,
