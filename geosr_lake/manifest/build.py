@@ -262,5 +262,8 @@ def _outdated(lake: Lake, recipe: Recipe) -> bool:
 
 
 def hashed_columns() -> list[str]:
-    """Return the columns that a manifest's hash covers."""
-    return [name for name in contract("manifest").names if name != "manifest_id"]
+    """Return the columns that a manifest's hash covers: all that was chosen.
+
+    Not where a chip stands in its file: the same chips in another order are the same choice.
+    """
+    return [n for n in contract("manifest").names if n not in ("manifest_id", "chip_row")]

@@ -138,6 +138,6 @@ def manifest_id(recipe: Recipe, rows_hash: str) -> str:
     have manifests of their own, for cubes and collections are made by the manifest.
     """
     task, rule = recipe.selection
-    labels = [[s.name, s.label.meaning()] for s in rule.parts if s.label is not None]
+    labels = {s.name: s.label.meaning() for s in rule.parts if s.label is not None}
     terms = (task, recipe.name, rule.rule_id, as_text(labels), recipe.cubes.rule_id)
     return "man-" + digest((*terms, rows_hash))
