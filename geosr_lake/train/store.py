@@ -86,12 +86,9 @@ class SplitStore:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[type[SplitStore], tuple[Any, ...]]:
         """Leave what is open behind: a worker opens the store anew."""
-        return {"path": self.path, "bands": self.bands, "subset": self.subset}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        return SplitStore, (self.path, self.bands, self.subset)
 
     def __len__(self) -> int:
         return len(self._open().sample_ids)
