@@ -168,8 +168,9 @@ def check_disk(folder: Path) -> Check:
 
 
 def check_gdal() -> Check:
-    """Load rasterio with the pinned settings: the one format is there, networked ones are not."""
-    from geosr_lake.net.gdal_env import DRIVER, load_rasterio
+    """Load rasterio with the pinned settings: our formats are there, networked ones are not."""
+    from geosr_lake.net.formats import FORMATS
+    from geosr_lake.net.gdal_env import load_rasterio
 
     try:
         rasterio = load_rasterio()
@@ -177,7 +178,7 @@ def check_gdal() -> Check:
         return Check("GDAL", False, f"rasterio does not load: {error}", "Install rasterio anew.")
     with rasterio.Env() as env:
         drivers = set(env.drivers())
-    if DRIVER in drivers and not drivers & {"WMS", "VRT", "HTTP"}:
+    if drivers >= {form.driver for form in FORMATS} and not drivers & {"WMS", "VRT", "HTTP"}:
         version = f"GDAL {rasterio.__gdal_version__}, rasterio {rasterio.__version__}"
         return Check("GDAL", True, version)
     fix = "Start a fresh process: another library has loaded GDAL with settings of its own."

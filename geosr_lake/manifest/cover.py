@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.errors import SourceError, UsageError
 from geosr_lake.manifest.sites import outline
-from geosr_lake.net import Raster, SourcePolicy, identity, open_raster
+from geosr_lake.net import FORMATS, Raster, SourcePolicy, identity, open_raster
 from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.net.policy import without_query
 from geosr_lake.recipe import UrbanRule
@@ -88,7 +88,8 @@ class CoverRaster:
     """An open land-cover raster: one band of whole numbers, any CRS.
 
     Args:
-        where: A GeoTIFF: a path, or an address (https, or http on this machine).
+        where: A file of one of `net.FORMATS`: a path, or an address (https, or http on this
+            machine).
 
     Raises:
         UsageError: If it cannot be read, or is no such raster.
@@ -100,10 +101,10 @@ class CoverRaster:
         self._href, self._policy = _located(where)
         with ExitStack() as opened:
             try:
-                raster = open_raster(self._href, self._policy)
+                raster = open_raster(self._href, self._policy, FORMATS)
                 self._raster: Raster = opened.enter_context(raster)
             except SourceError as error:
-                raise _unusable(f"cannot be read as a GeoTIFF: {error}", where) from error
+                raise _unusable(f"cannot be read: {error}", where) from error
             self._check(where)
             self._opened = opened.pop_all()
         crs = CRS.from_wkt(self._raster.crs.to_wkt())
@@ -354,6 +355,6 @@ def _unusable(what: str, where: str | Path) -> UsageError:
     return UsageError(
         f"The land-cover raster {what}",
         where=without_query(str(where)),
-        next_step="Give a georeferenced GeoTIFF of one band of class numbers; of other formats "
-        "`gdal_translate -of COG IN OUT.tif` makes one.",
+        next_step="Give a georeferenced GeoTIFF, Erdas Imagine or JPEG 2000 file of one band of "
+        "class numbers; of any other that GDAL reads `rio convert IN OUT.tif` makes a GeoTIFF.",
     )

@@ -25,7 +25,7 @@ Where = str | Path
 """A file, a folder of them, a pattern, a text file that lists them, or an address."""
 _OPEN = 64
 """Rasters that are open at a time: a global layer has thousands of tiles."""
-_ENDINGS = (".tif", ".tiff")
+_ENDINGS = (".tif", ".tiff", ".img", ".jp2")
 
 
 def open_layer(land_cover: Where | Sequence[Where]) -> "LandCover":
@@ -59,8 +59,8 @@ def listed(where: Where) -> list[Where]:
         raise UsageError(
             "No land-cover raster is here",
             where=text,
-            next_step="Name GeoTIFFs: files, a folder of them, a pattern in quotes, or a text file "
-            "with one path or address a line.",
+            next_step="Name rasters (GeoTIFF, Erdas Imagine, JPEG 2000): files, a folder of them, "
+            "a pattern in quotes, or a text file with one path or address a line.",
         )
     return found
 
@@ -94,7 +94,7 @@ class LandCover:
     """The rasters of a layer, opened where they are needed.
 
     Args:
-        wheres: GeoTIFFs of one band of class numbers, as `listed` takes them. Several of them share
+        wheres: Rasters of one band of class numbers, as `listed` takes them. Several of them share
             no ground; where they do, a site's fractions are those of their pixels together.
 
     Raises:

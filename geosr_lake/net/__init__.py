@@ -4,7 +4,16 @@ No other part of the package opens a connection, and no other part opens a raste
 named.
 """
 
+from geosr_lake.net.formats import FORMATS
 from geosr_lake.net.policy import LocalFile, RemoteFile, SourcePolicy
 from geosr_lake.net.raster import Raster, identity, open_raster
 
-__all__ = ["LocalFile", "Raster", "RemoteFile", "SourcePolicy", "identity", "open_raster"]
+__all__ = [
+    "FORMATS",
+    "LocalFile",
+    "Raster",
+    "RemoteFile",
+    "SourcePolicy",
+    "identity",
+    "open_raster",
+]

@@ -8,9 +8,6 @@ another library has loaded GDAL before, the driver named at each opening still h
 import os
 from typing import Any
 
-DRIVER = "GTiff"
-"""The only format that is opened: GeoTIFF, cloud-optimised or not."""
-
 GDAL_OPTIONS: dict[str, str] = {
     # Drivers that read other files or hosts than the one that was named.
     "GDAL_SKIP": "VRT DERIVED GTI STACIT STACTA WMS WMTS WCS HTTP DAAS EEDA EEDAI PLMOSAIC",

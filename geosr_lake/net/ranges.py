@@ -215,3 +215,37 @@ class RangeFile(io.RawIOBase):
         end = min(stop, size)
         if span != f"{start}-{end - 1}" or len(body) != end - start:
             raise TransientSourceError("The answer is not the range asked for", where=where)
+
+
+class RangeReader(io.RawIOBase):
+    """A place of its own in a `RangeFile`: GDAL opens a file more than once, and closes each."""
+
+    def __init__(self, file: RangeFile) -> None:
+        super().__init__()
+        self._file = file
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Say that the file can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that the file can be sought in."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, bytes."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the position and return it."""
+        self._file.seek(self._at)
+        self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes as `RangeFile.read` does."""
+        self._file.seek(self._at)
+        data = self._file.read(size)
+        self._at = self._file.tell()
+        return data

@@ -1,12 +1,8 @@
 """Opening one raster: the policy, the pinned format, the limits, and what was never written."""
 
 import hashlib
-import io
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geosr_lake.errors import CorruptDataError, PermanentSourceError, TransientSourceError
-from geosr_lake.net.errors import MissingSourceError
-from geosr_lake.net.gdal_env import DRIVER, load_rasterio
+from geosr_lake.net.formats import (
+    FORMATS,
+    GEOTIFF,
+    LONGEST_START,
+    Format,
+    neither,
+    of_file,
+    of_start,
+)
+from geosr_lake.net.gdal_env import load_rasterio
+from geosr_lake.net.gdal_files import GdalFiles, OneFile, on_disk
 from geosr_lake.net.policy import LocalFile, RemoteFile, SourcePolicy, without_query
-from geosr_lake.net.ranges import RangeFile
+from geosr_lake.net.ranges import RangeFile, RangeReader
 
 MAX_EDGE_PX = 1_500_000
 MAX_BANDS = 64
@@ -28,11 +33,9 @@ to be gigabytes. The longest edge is that of the globe in pixels of 30 m."""
 Window = tuple[int, int, int, int]
 """(first row, row after the last, first column, column after the last)."""
 
-_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-
 
 class Raster:
-    """An open GeoTIFF. Not to be shared between threads.
+    """An open raster. Not to be shared between threads.
 
     Attributes:
         transform: (a, b, c, d, e, f): x = a col + b row + c, y = d col + e row + f, of pixel edges.
@@ -111,6 +114,8 @@ class Raster:
         return indexes[:1] if interleaved is not None and interleaved.name == "pixel" else indexes
 
     def _mark_unwritten(self, gone: NDArray[np.bool_], index: int, window: Window) -> None:
+        if self._dataset.driver != GEOTIFF.driver:  # no other format says it
+            return
         top, bottom, left, right = window
         rows, columns = self._dataset.block_shapes[index - 1]
         for row in range(top // rows, -(-bottom // rows)):
@@ -153,37 +158,47 @@ def _raster_errors() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def open_raster(href: str, policy: SourcePolicy) -> Iterator[Raster]:
-    """Open the GeoTIFF that `href` names, if the policy lets it be opened.
+def open_raster(
+    href: str, policy: SourcePolicy, formats: tuple[Format, ...] = (GEOTIFF,)
+) -> Iterator[Raster]:
+    """Open the raster that `href` names, if the policy lets it be opened.
+
+    Args:
+        href: A path or an address.
+        policy: Says what may be opened.
+        formats: Those that it may have; what it is called says nothing.
 
     Raises:
         UnsafeInputError: If the policy forbids it.
         MissingSourceError: If there is no such file or object.
-        CorruptDataError: If it is no GeoTIFF, whatever it is called, or claims to be huge.
+        CorruptDataError: If it is of no such format, or claims to be huge.
         TransientSourceError: If it may be there but could not be read now.
     """
     source = policy.locate(href)
     if isinstance(source, LocalFile):
-        _check_file(source.path)
-        with _dataset(str(source.path), str(source.path), None) as raster:
+        with _local(source.path, of_file(source.path, formats)) as raster:
             yield raster
     else:
-        with _remote(source) as raster:
+        with _remote(source, formats) as raster:
             yield raster
 
 
 def identity(href: str, policy: SourcePolicy) -> str:
-    """Return what tells a file from others: the SHA-256 of its bytes, if it lies here.
+    """Return what tells a raster from others: the SHA-256 of its bytes, if it lies here.
 
-    Of a file on a host it is that of its address, length and ETag: it is not read whole.
+    Of pixels that lie in a file beside it that file's are added. Of a file on a host it is that of
+    its address, length and ETag: it is not read whole.
 
     Raises:
         SourceError: As `open_raster`.
     """
     source = policy.locate(href)
     if isinstance(source, LocalFile):
-        with source.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        sums = []
+        for path in (source.path, *_beside(source.path, of_file(source.path, FORMATS))):
+            with path.open("rb") as file:
+                sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return sums[0] if len(sums) == 1 else hashlib.sha256("|".join(sums).encode()).hexdigest()
     remote = RangeFile(source)
     try:
         said = f"{without_query(source.url)}|{remote.size}|{remote.etag}"
@@ -192,103 +207,59 @@ def identity(href: str, policy: SourcePolicy) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
+def _beside(path: Path, form: Format) -> list[Path]:
+    """Return the file beside a raster that holds its pixels, if there is one."""
+    other = path.with_suffix(form.beside)
+    return [other] if form.beside and other.is_file() and not other.is_symlink() else []
+
+
 @contextmanager
-def _remote(source: RemoteFile) -> Iterator[Raster]:
+def _local(path: Path, form: Format) -> Iterator[Raster]:
+    if form is GEOTIFF:  # its driver opens no other file, and is fastest by itself
+        with _dataset(str(path), str(path), form) as raster:
+            yield raster
+        return
+    files = {_name(form): path} | {other.name: other for other in _beside(path, form)}
+    seen = GdalFiles({name: on_disk(one) for name, one in files.items()})
+    with _dataset(_name(form), str(path), form, seen) as raster:
+        yield raster
+
+
+@contextmanager
+def _remote(source: RemoteFile, formats: tuple[Format, ...]) -> Iterator[Raster]:
     where = without_query(source.url)
     remote = RangeFile(source)
     try:
-        if remote.read(4) not in _MAGIC:
-            raise CorruptDataError("This is not a GeoTIFF", where=where)
-        remote.seek(0)
-        with _dataset(_OBJECT_NAME, where, remote) as raster:
+        form = of_start(remote.read(LONGEST_START), formats, where)
+        files = GdalFiles({_name(form): OneFile(lambda: RangeReader(remote), remote.size)})
+        with _dataset(_name(form), where, form, files, remote) as raster:
             yield raster
     finally:
         remote.release()
 
 
-_OBJECT_NAME = "source.tif"
-"""What GDAL is told that an object is called, so that it can neither print nor follow its URL."""
-
-
-class _OneObject:
-    """The file system that GDAL sees for a host: one object, and nothing beside it."""
-
-    def __init__(self, remote: RangeFile) -> None:
-        self._remote = remote
-
-    def open(self, path: str, mode: str = "rb", **_: Any) -> io.IOBase:
-        """Open the object; anything else is empty, since rasterio loses exceptions from here."""
-        if path != _OBJECT_NAME or mode not in ("r", "rb"):
-            return io.BytesIO()
-        self._remote.seek(0)
-        return self._remote
-
-    def isfile(self, path: str) -> bool:
-        """Tell whether this is the object."""
-        return path == _OBJECT_NAME
-
-    def isdir(self, _: str) -> bool:
-        """There are no folders."""
-        return False
-
-    def ls(self, _: str) -> list[str]:
-        """List nothing: GDAL looks for no siblings."""
-        return []
-
-    def mtime(self, _: str) -> int:
-        """Tell no time: nothing is compared with it."""
-        return 0
-
-    def rm(self, _: str) -> None:
-        """Remove nothing."""
-
-    def size(self, _: str) -> int:
-        """Return the object's length, bytes."""
-        return self._remote.size
-
-
-@cache
-def _register_file_system() -> None:
-    """Tell rasterio that `_OneObject` is a file system; its base class comes with rasterio."""
-    load_rasterio()
-    from rasterio.abc import FileContainer
-
-    FileContainer.register(_OneObject)
+def _name(form: Format) -> str:
+    """Return what GDAL is told that a file is called, wherever it lies."""
+    return f"source{form.ending}"
 
 
 @contextmanager
-def _dataset(name: str, where: str, remote: RangeFile | None) -> Iterator[Raster]:
+def _dataset(
+    name: str,
+    where: str,
+    form: Format = GEOTIFF,
+    files: GdalFiles | None = None,
+    remote: RangeFile | None = None,
+) -> Iterator[Raster]:
     rasterio = load_rasterio()
-    _register_file_system()
-    options = {} if remote is None else {"opener": _OneObject(remote)}
+    options = {} if files is None else {"opener": files}
     try:
-        dataset = rasterio.open(name, driver=DRIVER, sharing=False, **options)
+        dataset = rasterio.open(name, driver=form.driver, sharing=False, **options)
     except _raster_errors() as error:
         if remote is not None and remote.error is not None:
             raise remote.error from error
-        raise CorruptDataError("This is not a GeoTIFF that can be opened", where=where) from error
+        raise CorruptDataError(
+            f"This is {neither((form,))} that can be opened", where=where
+        ) from error
     with dataset:
         yield Raster(dataset, where, remote)
-
-
-def _check_file(path: Path) -> None:
-    """Check that `path` is a regular file that begins as a TIFF does."""
-    try:
-        # Not following a link: the policy has resolved all of them already.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise CorruptDataError("This is not a regular file", where=str(path))
-            start = file.read(4)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingSourceError("The file is not there", where=str(path)) from error
-    except IsADirectoryError as error:
-        raise CorruptDataError("This is not a regular file", where=str(path)) from error
-    except OSError as error:
-        raise TransientSourceError(
-            f"The file cannot be read ({error.strerror})",
-            where=str(path),
-            next_step="Put that right and run the same command again.",
-        ) from error
-    if start not in _MAGIC:
-        raise CorruptDataError("This is not a GeoTIFF", where=str(path))

@@ -255,6 +255,32 @@ def test_real_layers_are_counted_as_by_brute_force(
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("driver", "ending", "how"),
+    [
+        ("HFA", "img", {"compressed": "YES"}),
+        ("HFA", "img", {"use_spill": "YES"}),
+        ("JP2OpenJPEG", "jp2", {"reversible": "YES", "quality": "100"}),
+    ],
+)
+def test_a_real_layer_counts_the_same_in_other_formats(
+    real_data: Path, tmp_path: Path, driver: str, ending: str, how: dict[str, str]
+) -> None:
+    from pyproj import Transformer
+    from rasterio.shutil import copy
+
+    path = real_data / "labels" / "cdl" / "2021_30m_cdls.tif"
+    with rasterio.open(path) as source:
+        lon, lat = source.lnglat()
+        copy(source, tmp_path / f"cdl.{ending}", driver=driver, **how)
+    x, y = Transformer.from_crs(4326, 32614, always_xy=True).transform(lon, lat)
+    x_m, y_m = int(x // 600 * 600), int(y // 600 * 600)
+    expected = fractions(path, x_m, y_m, epsg=32614)
+    assert len(expected) > 3
+    for named in (tmp_path / f"cdl.{ending}", tmp_path):
+        assert fractions(named, x_m, y_m, epsg=32614) == pytest.approx(expected)
+
+
 def test_the_version_is_that_of_the_bytes(tmp_path: Path) -> None:
     classes = np.full((4, 4), FIELD, np.uint8)
     ground = {"west": WEST_M, "north": SOUTH_M, "pixel": 60}
@@ -284,7 +310,7 @@ def vrt(member: str) -> str:
 def test_a_mosaic_is_refused_unread(tmp_path: Path, name: str) -> None:
     mosaic = tmp_path / name
     mosaic.write_text(vrt("/vsicurl/http://192.0.2.1/a.tif"))
-    with pytest.raises(UsageError, match="cannot be read as a GeoTIFF"):
+    with pytest.raises(UsageError, match="cannot be read: This is neither a GeoTIFF"):
         LandCover(mosaic)
 
 
@@ -292,7 +318,7 @@ def test_what_is_no_land_cover_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no land-cover raster here"):
         LandCover(tmp_path / "none.tif")
     (tmp_path / "text.tif").write_text("not a raster")
-    with pytest.raises(UsageError, match="cannot be read as a GeoTIFF"):
+    with pytest.raises(UsageError, match="cannot be read: This is neither a GeoTIFF"):
         LandCover(tmp_path / "text.tif")
     heights = np.zeros((4, 4), np.float32)
     path = write_raster(

@@ -124,7 +124,7 @@ def test_a_host_that_has_none_is_told_without_the_query() -> None:
     with serving(b"no raster at all") as host, pytest.raises(UsageError) as caught:
         open_layer(f"{host.url}?token=secret")
     assert "secret" not in str(caught.value)
-    with serving(b"no raster at all") as host, pytest.raises(UsageError, match="not a GeoTIFF"):
+    with serving(b"no raster at all") as host, pytest.raises(UsageError, match="neither a GeoTIFF"):
         open_layer(host.url)
     with pytest.raises(UsageError, match="https"):
         open_layer("http://example.com/lc.tif")

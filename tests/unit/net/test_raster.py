@@ -133,7 +133,7 @@ def test_the_driver_holds_even_where_gdal_was_loaded_before(tmp_path: Path) -> N
         f"from pathlib import Path\n"
         "from geosr_lake.errors import CorruptDataError\n"
         "try:\n"
-        f"    raster._dataset({str(evil)!r}, 'x', None).__enter__()\n"
+        f"    raster._dataset({str(evil)!r}, 'x').__enter__()\n"
         "except CorruptDataError: print('refused')\n"
     )
     assert _python(code) == ["refused"]
