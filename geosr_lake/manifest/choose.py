@@ -1,15 +1,14 @@
 """Draws sites, judges their candidates, and goes on until the quotas are met."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from geosr_lake.lake import Progress
-from geosr_lake.manifest.assign import Assigned, Bands, Ground, Offer, assign, wanted
+from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
 from geosr_lake.manifest.describe import SITES, described
 from geosr_lake.manifest.draw import WIDER, Holders, draw, site_keys
 from geosr_lake.manifest.inputs import Pairs
@@ -25,8 +24,8 @@ from geosr_lake.manifest.layer import LandCover
 from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import QuotaCell, Room, cells_of
 from geosr_lake.manifest.sites import Cells
+from geosr_lake.manifest.spreads import Spreads
 from geosr_lake.recipe import SelectRule
-from geosr_lake.recipe.subsets import month_name
 from geosr_lake.sensors.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -148,6 +147,7 @@ class Search:
         self.full_at: dict[int, int] = {}
         self._ground = Ground(task.site_size_m) if heeds_ground(rule, places) else None
         self.holders = Holders(pairs.tiles)
+        self._spreads = Spreads(pairs, places, self.holders)
         self._waves: list[_Wave] = []
         self._draws: list[Draws] = []
         self._drawn = 0
@@ -189,7 +189,7 @@ class Search:
             fresh = np.flatnonzero(~np.isin(drawn.keys, seen))
             seen = np.union1d(seen, drawn.keys)
             looked_at += self.look_through(drawn.cells.take(fresh), lacking, looked_at)
-            near = self._near(self.open_of(lacking))
+            near = self._spreads.boxes_worth(self.open_of(lacking), self.room)
             if most >= int(n_sites.max(initial=0)) or not near.any():
                 self._count(GRID, n_sites, before)
                 return most
@@ -211,58 +211,6 @@ class Search:
             looked_at += len(some)
             self._look(some, lacking)
         return looked_at
-
-    def _near(self, subsets: list[int]) -> NDArray[np.bool_]:
-        """Tell which boxes are worth a wider draw: those of tile pairs that may have what lacks.
-
-        They reach the area of a subset, and have a pair of a month that it lacks.
-        """
-        tiles = self._pairs.tiles
-        found = np.zeros(len(tiles), dtype=bool)
-        for number in subsets:
-            reached = self._places.reached(tiles.boxes, [number])
-            some = np.isin(np.arange(len(tiles)), tiles.of_box[reached])
-            if self._by_month(number):
-                bits = sum(1 << month for month in self._months_lacking(number))
-                some &= (self._months & bits) > 0
-            found |= some
-        return found[tiles.of_box]
-
-    def _by_month(self, number: int) -> bool:
-        spread = self._places.subsets[number].spread
-        return spread is not None and bool(spread.months)
-
-    def _months_lacking(self, number: int) -> list[int]:
-        name = self._places.subsets[number].name
-        months = range(1, 13)
-        return [m for m in months if self.room.may_take(name, None, [month_name(m)])]
-
-    @cached_property
-    def _months(self) -> Ints:
-        """The months of the HR scenes of each tile pair's pairs, bits 1 to 12, shape (t,)."""
-        pairs = self._pairs
-        found = np.zeros(len(pairs.tiles), dtype=np.int64)
-        filled = np.flatnonzero(np.diff(pairs.first) > 0)
-        if filled.size:
-            bits = np.int64(1) << pairs.hr_scenes.month[pairs.hr]
-            found[filled] = np.bitwise_or.reduceat(bits, pairs.first[filled])
-        return found
-
-    def _bands(self, cells: Cells, number: int) -> Sequence[Bands]:
-        """Return the parts of a subset's spread that sites may serve, as `Offer.bands`."""
-        spread = self._places.subsets[number].spread
-        if spread is None:
-            return [(None,)] * len(cells)
-        if not spread.months:
-            return [() if b is None else (b,) for b in self._places.bands(cells, number)]
-        site, tile_pair = self.holders.of(cells)
-        bits = np.zeros(len(cells), dtype=np.int64)
-        np.bitwise_or.at(bits, site, self._months[tile_pair])
-        codes, at = np.unique(bits, return_inverse=True)
-        named = [
-            tuple(month_name(m) for m in spread.months if code >> m & 1) for code in codes.tolist()
-        ]
-        return [named[i] for i in at.tolist()]
 
     def _count(self, name: str, n_sites: Ints, since: int) -> None:
         drawn = [wave.tile_pair for wave in self._waves[since:]]
@@ -297,7 +245,7 @@ class Search:
         """Judge the candidates of those cells that some subset lacks, and give them to it."""
         self.looked_at += len(cells)
         inside = {number: self._places.inside(cells, number) for number in subsets}
-        bands = {number: self._bands(cells, number) for number in subsets}
+        bands = {number: self._spreads.of_sites(cells, number) for number in subsets}
         for number, parts in bands.items():
             name = self._places.subsets[number].name
             may = {some: self.room.may_take(name, None, some) for some in set(parts)}
