@@ -33,6 +33,7 @@ test: java $(VENV)/dev.stamp ## Run the tests but for the long ones
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-all: java $(VENV)/dev.stamp ## Run all tests
+	-$(BIN)/python tests/support/fetch_s3_jars.py
 	$(PYTEST) $(PYTEST_ARGS)
 
 bench: java $(VENV)/dev.stamp ## Run the benchmarks

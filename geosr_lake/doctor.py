@@ -178,8 +178,11 @@ def check_gdal() -> Check:
         return Check("GDAL", False, f"rasterio does not load: {error}", "Install rasterio anew.")
     with rasterio.Env() as env:
         drivers = set(env.drivers())
-    if drivers >= {form.driver for form in FORMATS} and not drivers & {"WMS", "VRT", "HTTP"}:
-        version = f"GDAL {rasterio.__gdal_version__}, rasterio {rasterio.__version__}"
+    version = f"GDAL {rasterio.__gdal_version__}, rasterio {rasterio.__version__}"
+    if lacking := {form.driver for form in FORMATS} - drivers:
+        said = f"{version}, without {', '.join(sorted(lacking))}"
+        return Check("GDAL", False, said, "Install rasterio anew, from its wheel.")
+    if not drivers & {"WMS", "VRT", "HTTP"}:
         return Check("GDAL", True, version)
     fix = "Start a fresh process: another library has loaded GDAL with settings of its own."
     return Check("GDAL", False, f"{len(drivers)} drivers, those for the network among them", fix)

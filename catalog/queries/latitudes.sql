@@ -1,4 +1,5 @@
--- At which latitudes are the samples? By bands of :band degrees, beside the sites that were drawn.
+-- At which latitudes are the samples? By bands of :band degrees, beside all sites with a
+-- candidate.
 --
 --     geosr sql latitudes --arg band=5
 WITH drawn AS (
@@ -19,7 +20,7 @@ SELECT
     m.name,
     b.manifest_id,
     b.from_lat,
-    count(DISTINCT b.site_id) AS sites_drawn,
+    count(DISTINCT b.site_id) AS sites,
     count(b.sample_id) AS samples,
     round(
         100 * count(DISTINCT CASE WHEN b.sample_id IS NOT NULL THEN b.site_id END)

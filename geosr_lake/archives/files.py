@@ -88,12 +88,22 @@ def check_there(name: str) -> None:
 
 
 def matching(pattern: str) -> list[str]:
-    """Return files and folders that a pattern on this machine names, or files of a bucket."""
+    """Return files and folders that a pattern names, on this machine or in a bucket.
+
+    Of a folder that it names, nothing that lies inside is named again.
+    """
     if not is_url(pattern):
-        return [os.path.abspath(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH100, PTH207 - the pattern may be absolute
+        every = {os.path.abspath(name) for name in glob.glob(pattern, recursive=True)}  # noqa: PTH100, PTH207 - the pattern may be absolute
+        return sorted(n for n in every if every.isdisjoint(map(str, Path(n).parents)))
     fixed = _PATTERN.split(pattern)[0]
     expression = re.compile(_translated(pattern))
-    return [name for name in in_bucket(fixed.rpartition("/")[0]) if expression.fullmatch(name)]
+    found: dict[str, None] = {}
+    for name in in_bucket(fixed.rpartition("/")[0]):
+        # What a pattern names may be a folder, and folders are the beginnings of names here.
+        ends = [at.start() for at in re.finditer("/", name)] + [len(name)]
+        if named := next((name[:end] for end in ends if expression.fullmatch(name[:end])), None):
+            found[named] = None
+    return [*found]
 
 
 def _translated(pattern: str) -> str:
@@ -101,9 +111,14 @@ def _translated(pattern: str) -> str:
 
     As on disk, `*` stays in its folder and finds no name that begins with a dot.
     """
-    parts = re.split(r"(\*\*/|\*|\?)", pattern)
+    parts = re.split(r"(\*\*/|/\*\*$|\*|\?)", pattern)
     visible = r"(?!(?<=/)\.)"
-    made = {"**/": rf"(?:{visible}[^/]+/)*", "*": f"{visible}[^/]*", "?": f"{visible}[^/]"}
+    made = {
+        "**/": rf"(?:{visible}[^/]+/)*",
+        "/**": rf"(?:/{visible}[^/]+)*",
+        "*": f"{visible}[^/]*",
+        "?": f"{visible}[^/]",
+    }
     return "".join(made.get(part) or fnmatch.translate(part)[4:-3] for part in parts if part)
 
 

@@ -133,7 +133,8 @@ def _files_of(source: str, but: str | None) -> list[str]:
 def _inside(name: str, but: str | None) -> list[str]:
     """Return a file, or the files below a folder."""
     if files.is_url(name):
-        if inside := list(files.below(name, but=but)):
+        inside = list(files.below(name, but=but))
+        if inside or next(files.in_bucket(name), None) is not None:
             return inside
     elif (path := Path(name).absolute()).is_dir():
         return list(files.below(str(path), but=but))

@@ -365,10 +365,15 @@ def _show_difference(found: "Difference") -> None:
     }
     counts |= {f"in both, with another {name}": n for name, n in found.moved.items()}
     print_counts("The same rows" if found.same_rows else "Samples and reserves", counts)
-    for what, rows in (("Recipe", found.recipe), ("Delta versions read", found.versions)):
+    parts = (
+        ("Recipe", "key", found.recipe),
+        ("Files, by SHA-256", "file", found.files),
+        ("Delta versions read", "table", found.versions),
+    )
+    for title, what, rows in parts:
         if rows:
-            head = ["key" if what == "Recipe" else "table", found.a, found.b]
-            print_rows(head, [[row.what, row.a, row.b] for row in rows], title=what)
+            head = [what, found.a, found.b]
+            print_rows(head, [[row.what, row.a, row.b] for row in rows], title=title)
     examples = [[name, sample] for name, ids in found.examples().items() for sample in ids]
     if examples:
         print_rows(["manifest", "only there"], examples, title="For example")
@@ -381,7 +386,7 @@ def diff(
     lake: LakeOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Say in what two manifests differ: recipe, versions of the tables they were made from, rows.
+    """Say in what two manifests differ: recipe, files, versions of the tables, rows.
 
     Of the rows it tells how many differ, and with `--json` every one of them, as either has it.
 

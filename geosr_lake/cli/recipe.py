@@ -91,7 +91,7 @@ def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def diff(recipe: RecipeArgument, other: RecipeArgument, as_json: JsonOption = False) -> None:
-    """Print the keys whose meaning differs between two recipes.
+    """Print the keys whose value differs between two recipes, however each spells it.
 
     Example: `geosr recipe diff s2_naip mine.yaml`
     """

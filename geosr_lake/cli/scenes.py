@@ -265,6 +265,7 @@ def withdraw(
         bool, typer.Option("--spark", help="Use Spark, however few the items are.")
     ] = False,
     as_json: JsonOption = False,
+    wait: WaitOption = 0.0,
 ) -> None:
     """Take items out of the lake: their scenes fall back to other items, or go.
 
@@ -285,7 +286,7 @@ def withdraw(
         ids = [*(item_ids or []), *listed]
         if not ids:
             raise UsageError("No item is named", next_step="Give ids, or --file LIST.")
-        opened = Lake.open(lake, tell=say)
+        opened = Lake.open(lake, tell=say, wait_s=wait)
         with progress_bar() as progress:
             summary = withdraw_items(
                 opened,

@@ -208,9 +208,9 @@ def sql(
     """Run read-only queries; every table of the lake is a view, Sedona's ST_ functions are there.
 
     Views: items, scenes, tiles, tile_pairs, pairs, sites, site_cover, candidates, manifest,
-    manifests, funnel, draws, shards, samples, runs, commits, slices, file_summaries. Shipped
-    queries, by name: why_dropped, splits, at_cloud_limit and more (docs/reference/queries.md). The
-    tables of the lake are never written, with --write neither.
+    manifests, funnel, quotas, draws, shards, samples, runs, commits, slices, file_summaries.
+    Shipped queries, by name: why_dropped, splits, at_cloud_limit and more
+    (docs/reference/queries.md). The tables of the lake are never written, with --write neither.
 
     Example: `geosr sql "SELECT sensor, count(*) AS n FROM scenes GROUP BY sensor" --lake my_lake`
 

@@ -207,6 +207,8 @@ class Lake:
                 self.refresh()
                 started = runs.reading(started, self._versions)
                 yield run
+                if run.pins:
+                    runs.note(started)
                 commits.record(self.root, stage, run.run_id)
             except BaseException as error:
                 runs.end(started, commits.pinned_versions(self.root), error)

@@ -24,12 +24,26 @@ LINGER_S = 60.0
 """How long the JVM of a killed process is waited for; it ends when it sees that it is alone."""
 
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""What tells one start of a Linux machine from another."""
+
+
+def _started(process: psutil.Process) -> str:
+    """Return what tells a process from others of its number, whatever the clock was set to since.
+
+    Seconds from the machine's start to its own: what psutil calls its time of creation is this on
+    top of the machine's, and both move when the clock is set.
+    """
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    return f"{boot}+{process.create_time() - psutil.boot_time():.2f}"
+
+
 def _holder() -> dict[str, object]:
     process = psutil.Process()
     return {
         "host": socket.gethostname(),
         "pid": process.pid,
-        "started": process.create_time(),
+        "started": _started(process),
         "token": uuid4().hex,
     }
 
@@ -42,14 +56,14 @@ def _is_dead(holder: dict[str, object]) -> bool:
     if not isinstance(pid, int):
         return False
     try:
-        return psutil.Process(pid).create_time() != holder.get("started")
+        return _started(psutil.Process(pid)) != holder.get("started")
     except psutil.NoSuchProcess:
         return True
 
 
 def driver_mark(process: psutil.Process) -> str:
     """Return the text by which the JVM of a Python process is known when that process is gone."""
-    return f"{process.pid}-{process.create_time()}"
+    return f"{process.pid}-{_started(process)}"
 
 
 def _lingers(holder: dict[str, object]) -> bool:

@@ -11,7 +11,7 @@ from geosr_lake.errors import IncompleteError
 from geosr_lake.lake import ledger
 from geosr_lake.lake.contracts import stage_tables
 from geosr_lake.lake.place import Root, place
-from geosr_lake.lake.runs import DONE
+from geosr_lake.lake.runs import DONE, FAILED
 from geosr_lake.lake.tables import segments
 
 INPUT_STAGES = ("scenes", "pairs")
@@ -33,8 +33,8 @@ class Pin:
 def manifest_pins(root: Root, versions: dict[str, int]) -> list[Pin]:
     """Return what each manifest of the lake was made from.
 
-    The run that wrote a manifest has the versions that it read; of a run from before the ledger
-    had them, its commit has.
+    The run that wrote a manifest has the versions that it read, also if it was killed after its
+    commit; of a run from before the ledger had them, its commit has.
 
     Args:
         root: The lake.
@@ -46,16 +46,22 @@ def manifest_pins(root: Root, versions: dict[str, int]) -> list[Pin]:
     if "manifests" not in versions:
         return []
     listed = ledger.read(root, "manifests", versions["manifests"], columns=["manifest_id"])
-    done = [
+    builds = [
         row | {"detail": json.loads(row["detail"])}
         for row in ledger.read(root, "runs").to_pylist()
-        if row["stage"] == "manifest build" and row["status"] == DONE
+        if row["stage"] == "manifest build" and row["status"] != FAILED
     ]
-    done.sort(key=lambda row: (row["detail"].get("unchanged", True), row["started_at"]))
+    builds.sort(
+        key=lambda row: (
+            row["status"] != DONE,
+            row["detail"].get("unchanged", True),
+            row["started_at"],
+        )
+    )
     commits = {row["run_id"]: dict(row["versions"]) for row in _commits(root)}
     pins = []
     for name in sorted(listed.column("manifest_id").to_pylist()):
-        by = [row for row in done if row["detail"].get("manifest_id") == name]
+        by = [row for row in builds if row["detail"].get("manifest_id") == name]
         found = [known for row in by if (known := _inputs(row, commits))]
         if not found:
             raise IncompleteError(

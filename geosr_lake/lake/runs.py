@@ -33,6 +33,8 @@ class StageRun:
         counts: Numbers by name.
         reasons: How many inputs were not kept, by reason.
         detail: Anything else that JSON can hold.
+        pins: Retention will ask this run which versions it made something from: what it filled in
+            is written before it commits, so that a kill in between leaves no gap.
     """
 
     run_id: str = field(default_factory=_new_id)
@@ -41,6 +43,7 @@ class StageRun:
     counts: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
     detail: dict[str, Any] = field(default_factory=dict)
+    pins: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,11 @@ def reading(started: Started, versions: dict[str, int]) -> Started:
     return replace(started, versions=data)
 
 
+def note(started: Started) -> None:
+    """Write what a run that goes on has filled in, and what it reads, into its row."""
+    _replace(started, _row(started, RUNNING, started.at))
+
+
 def end(
     started: Started,
     versions: dict[str, int],
@@ -113,6 +121,10 @@ def end(
     }
     if error is not None:
         row["message"] = str(error) if isinstance(error, GeoSRError) else type(error).__name__
+    _replace(started, row)
+
+
+def _replace(started: Started, row: dict[str, Any]) -> None:
     with lock(started.root, "runs", wait_s=_WAIT_S):
         ledger.replace(started.root, "runs", [row], where={"run_id": started.run.run_id})
 

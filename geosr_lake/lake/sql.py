@@ -144,7 +144,7 @@ def _check_write(spark: "SparkSession", text: str, root: Root) -> None:
         if kind == "CreateTempViewUsing":
             return _check_view(plan.tableIdent().table())
         if kind == "InsertIntoDir" and plan.storage().locationUri().isDefined():
-            return _check_folder(plan.storage().locationUri().get().toString(), root)
+            return _check_folder(spark, plan.storage().locationUri().get(), root)
     raise UsageError(
         "This may not be written here",
         next_step="CREATE TEMP VIEW and INSERT OVERWRITE DIRECTORY outside the lake may.",
@@ -156,21 +156,47 @@ def _check_view(name: str) -> None:
         raise UsageError(f"{name} is a table of the lake", next_step="Take another name.")
 
 
-def _check_folder(uri: str, root: Root) -> None:
-    """Raise unless the folder is outside the lake and does not hold anything: Spark empties it."""
+def _check_folder(spark: "SparkSession", uri: Any, root: Root) -> None:
+    """Raise unless the folder is outside the lake and does not hold anything: Spark empties it.
+
+    Args:
+        spark: The session, whose file systems are asked.
+        uri: The folder, a `java.net.URI`.
+        root: The lake.
+    """
+    from py4j.protocol import Py4JJavaError
+
+    named = str(uri.toString())
+    if _meets(named, root):
+        raise UsageError("This is inside the lake, or holds it", where=named)
+    session: Any = spark._jsparkSession  # noqa: SLF001 - Hadoop's file systems are in the JVM only
+    try:
+        folder = spark._jvm.org.apache.hadoop.fs.Path(uri)  # type: ignore[union-attr]  # noqa: SLF001
+        system = folder.getFileSystem(session.sessionState().newHadoopConf())
+        held = system.exists(folder) and len(system.listStatus(folder)) > 0
+    except Py4JJavaError as error:
+        raise UsageError(
+            f"The folder cannot be looked at: {_first_line(error.java_exception.toString())}",
+            where=named,
+        ) from error
+    if held:
+        raise UsageError("This is there already", where=named, next_step="Name a new folder.")
+
+
+def _meets(uri: str, root: Root) -> bool:
+    """Tell whether a folder is the lake's, inside it, or holds it."""
     parts = urlsplit(uri)
-    if parts.scheme not in ("", "file"):
-        named = uri.replace("s3a://", "s3://").replace("s3n://", "s3://")
-        if not isinstance(root, Path) and named.startswith(f"{root}"):
-            raise UsageError("This is inside the lake", where=uri)
-        return
-    folder = Path(unquote(parts.path)).resolve()
     if isinstance(root, Path):
-        lake = root.resolve()
-        if folder.is_relative_to(lake) or lake.is_relative_to(folder):
-            raise UsageError("This is inside the lake, or holds it", where=str(folder))
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UsageError("This is there already", where=str(folder), next_step="Name a new folder.")
+        if parts.scheme not in ("", "file"):
+            return False
+        folder, lake = Path(unquote(parts.path)).resolve(), root.resolve()
+        return folder.is_relative_to(lake) or lake.is_relative_to(folder)
+    if parts.scheme not in ("s3", "s3a", "s3n"):
+        return False
+    inside = [part for part in unquote(parts.path).split("/") if part]
+    one, other = [parts.netloc, *inside], [root.bucket, *filter(None, root.prefix.split("/"))]
+    shared = min(len(one), len(other))
+    return one[:shared] == other[:shared] or ".." in one
 
 
 def without_value(error: Any) -> UsageError | None:
@@ -184,7 +210,7 @@ def without_value(error: Any) -> UsageError | None:
     )
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | str) -> str:
     return str(error).strip().splitlines()[0].rstrip(".")
 
 

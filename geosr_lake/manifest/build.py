@@ -110,6 +110,7 @@ def build(
         run.counts = summary.counts
         run.reasons = {step.rule: step.n_dropped for step in summary.funnel if step.n_dropped}
         run.detail |= {"manifest_id": summary.manifest_id, "unchanged": unchanged}
+        run.pins = True
     return summary
 
 

@@ -346,7 +346,7 @@ def _located(where: str | Path) -> tuple[str, SourcePolicy]:
         raise UsageError(
             "There is no land-cover raster here",
             where=text,
-            next_step="Name a GeoTIFF with --land-cover, a file or an address.",
+            next_step="Name a raster with --land-cover, a file or an address.",
         )
     return str(path), SourcePolicy.of([path.parent])
 

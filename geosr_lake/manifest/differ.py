@@ -7,7 +7,7 @@ from typing import Any
 
 from geosr_lake.lake import Lake
 from geosr_lake.lake.contracts import contract
-from geosr_lake.manifest.samples import recipe_of
+from geosr_lake.manifest.samples import Head, manifest_head
 from geosr_lake.recipe import Changed, changed, flat
 
 Row = dict[str, Any]
@@ -36,6 +36,7 @@ class Difference:
         a: The one.
         b: The other.
         recipe: Keys of the recipes that differ.
+        files: Files that differ: the land cover, chips, extents, ecoregions, by SHA-256.
         versions: Tables of which other Delta versions were read; empty if `runs` does not know.
         in_both: Samples and reserves that both hold.
         only_a: Those that only the one holds.
@@ -48,6 +49,7 @@ class Difference:
     a: str
     b: str
     recipe: tuple[Changed, ...]
+    files: tuple[Changed, ...]
     versions: tuple[Changed, ...]
     in_both: int
     only_a: int
@@ -76,7 +78,7 @@ def diff(lake: Lake, a: str, b: str) -> Difference:
     Raises:
         UsageError: If the lake does not hold one of them.
     """
-    recipes = [flat(recipe_of(lake, name).written()) for name in (a, b)]
+    heads = [manifest_head(lake, name) for name in (a, b)]
     one, two = (_rows(lake, name) for name in (a, b))
     both = one.keys() & two.keys()
     moved = Counter(
@@ -85,7 +87,8 @@ def diff(lake: Lake, a: str, b: str) -> Difference:
     return Difference(
         a=a,
         b=b,
-        recipe=changed(*recipes),
+        recipe=changed(*(flat(head.recipe.written()) for head in heads)),
+        files=changed(*map(_files, heads)),
         versions=changed(*(read_versions(lake, name) for name in (a, b))),
         in_both=len(both),
         only_a=len(one) - len(both),
@@ -117,6 +120,10 @@ def read_versions(lake: Lake, manifest_id: str) -> dict[str, int]:
         return {}
     first = min(made, key=lambda row: row["started_at"])
     return dict(first["versions_in"] or ())
+
+
+def _files(head: Head) -> Row:
+    return {"land cover": head.layer_version} | head.files
 
 
 def _rows(lake: Lake, manifest_id: str) -> dict[str, Row]:

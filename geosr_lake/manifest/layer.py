@@ -44,10 +44,10 @@ def listed(where: Where) -> list[Where]:
         UsageError: If it stands for none.
     """
     text, path = str(where), Path(where)
-    if "://" in text or path.is_file():
-        if path.suffix != ".txt":
-            return [where]
-        lines = path.read_text(encoding="utf-8").splitlines()
+    if "://" in text or (path.is_file() and path.suffix != ".txt"):
+        return [where]
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         found: list[Where] = [line.strip() for line in lines if line.strip()]
     elif path.is_dir():
         found = [one for one in sorted(path.iterdir()) if one.suffix.lower() in _ENDINGS]

@@ -13,7 +13,7 @@ from geosr_lake.manifest.quotas import NATURAL, QuotaCell
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe.subsets import month_name
 
-_TAKEN = "taken"
+_TAKEN, _OTHER_MONTH = "taken", "other month"
 
 
 class Reasons:
@@ -67,6 +67,9 @@ class Reasons:
             if code in (KEPT, RESERVE):
                 ours = choice.subset[choice.site[mine]] == number
                 dropped[_TAKEN] += int((choice.verdict[mine] == code)[~ours].sum())
+            elif by_month and verdicts.RULE_NAMES[code] in ("not_best", "over_quota"):
+                # Its own month is not full: a site goes by the month of its best pair.
+                dropped[_OTHER_MONTH] += n
             elif verdicts.RULE_NAMES[code] != "not_best":
                 dropped[verdicts.RULE_NAMES[code]] += n
         dropped += Counter()  # without those of none
@@ -74,6 +77,8 @@ class Reasons:
             return "no other site is shown whole by a pair"
         name, n = min(dropped.items(), key=lambda item: (-item[1], item[0]))
         whole = f"{n:,} of {dropped.total():,}"
+        if name == _OTHER_MONTH:
+            return f"no site is left; the best pair of most is of another month, {whole}"
         if name == _TAKEN:
             return f"no site is left; other subsets took most candidates, {whole}"
         return f"no site is left; {name} dropped most candidates, {whole}"

@@ -56,12 +56,15 @@ class Listing:
         pages: Pages that were taken.
         matched: Items that the API says there are; None where it does not say.
         faults: What was seen on the way, and healed.
+        unsure: It ended with a full page and nothing is counted: either all has come, or the link
+            to more was lost.
     """
 
     items: int
     pages: int
     matched: int | None
     faults: dict[str, int] = field(default_factory=dict)
+    unsure: bool = False
 
 
 @dataclass
@@ -74,6 +77,7 @@ class _State:
     matched: int | None = None
     faults: Counter[str] = field(default_factory=Counter)
     suspect: str | None = None
+    unsure: bool = False
 
     def short(self, new: int = 0) -> bool:
         """Tell whether the API says that there is more."""
@@ -149,13 +153,13 @@ def follow(
         request = page.next if empty <= MAX_EMPTY else None
         if request is not None and request.key in state.requests:
             request = None  # it went round, but all has come
-        if request is None and after_id and len(page.items) >= page_items:
+        if request is None and after_id and fresh and len(page.items) >= page_items:
             request = after_id(page.items[-1]["id"])
     if state.short():
         raise state.error("items_missing")
     if state.suspect and state.matched is None:
         raise state.error(state.suspect)
-    return Listing(len(state.ids), pages, state.matched, dict(state.faults))
+    return Listing(len(state.ids), pages, state.matched, dict(state.faults), state.unsure)
 
 
 def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> Page:
@@ -170,7 +174,8 @@ def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> P
         fault = state.fault(page)
         same = fault == earlier and before == [item["id"] for item in page.items]
         if same and fault == "next_missing" and state.matched is None:
-            return page  # a full page that is the last: it came twice alike
+            state.unsure = True
+            return page
         if fault != earlier or not same:
             state.faults[earlier] += 1
     if fault is None:
@@ -185,4 +190,5 @@ def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> P
         raise state.error(fault)
     if fault == "page_repeated":
         state.suspect = fault
+    state.unsure = fault == "next_missing" and matched is None
     return page

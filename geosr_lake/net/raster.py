@@ -219,7 +219,10 @@ def _local(path: Path, form: Format) -> Iterator[Raster]:
         with _dataset(str(path), str(path), form) as raster:
             yield raster
         return
-    files = {_name(form): path} | {other.name: other for other in _beside(path, form)}
+    files = {_name(form): path}
+    for other in _beside(path, form):
+        # Looked for by the name inside the file, or, after both were renamed, by the file's own.
+        files |= {other.name: other, f"{Path(_name(form)).stem}{form.beside}": other}
     seen = GdalFiles({name: on_disk(one) for name, one in files.items()})
     with _dataset(_name(form), str(path), form, seen) as raster:
         yield raster
@@ -262,4 +265,19 @@ def _dataset(
             f"This is {neither((form,))} that can be opened", where=where
         ) from error
     with dataset:
-        yield Raster(dataset, where, remote)
+        raster = Raster(dataset, where, remote)
+        if form.beside:
+            _check_pixels(raster, form, where)
+        yield raster
+
+
+def _check_pixels(raster: Raster, form: Format, where: str) -> None:
+    """Read a pixel of a file whose pixels may lie in another one: its header opens without."""
+    try:
+        raster.read((1,), (0, 1, 0, 1))
+    except CorruptDataError as error:
+        raise CorruptDataError(
+            f"The pixels cannot be decoded: if they lie in a {form.beside} file, it must be beside "
+            "this one on this machine, under the same name",
+            where=where,
+        ) from error

@@ -4,9 +4,9 @@ Each stage reads one section. A section's `rule_id` is a hash of its canonical, 
 spellings of the same meaning (``10 d`` and ``240 h``, keys in another order, a default written
 out) give the same id, another meaning another.
 
-No section holds the task, so it is part of no `rule_id`: a manifest's id is made of task, rule and
-rows, and its rows name their pairs by the rule of pairs. Manifests of two tasks never share an id;
-those of two windows only where they are empty.
+No section holds the task, so it is part of no `rule_id`: a manifest's id is made of task, recipe
+and rows, and its rows name their pairs by the rule of pairs. Manifests of two tasks never share an
+id; those of two windows only where they are empty.
 """
 
 from geosr_lake.recipe.model import (

@@ -73,7 +73,12 @@ class Spread(Section):
 
 
 class Crop(Section):
-    """The middle of a sample's frame that its label shows: who loads both is to cut it."""
+    """The middle of a sample's frame that its label shows: who loads both is to cut it.
+
+    Where an odd number of pixels is left over, the odd one stays on the right and below. A chip's
+    frame is snapped to the site grid, so that its middle lies up to half a step of it off the
+    chip's.
+    """
 
     lr_px: int = Field(ge=1, description="LR pixels along an edge")
     hr_px: int = Field(ge=1, description="HR pixels along an edge")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from geosr_lake.lake import Lake
 from geosr_lake.recipe import SIDES, select_of
 from geosr_lake.report.explanation import CANDIDATE, Row, Rules, rows_of, share
-from geosr_lake.report.limits import OF_SCENES, reason
+from geosr_lake.report.limits import OF_SCENES, ZONE, reason
 from geosr_lake.report.rows import by_key
 from geosr_lake.report.sections import days
 from geosr_lake.verdicts import KEPT, RESERVE, RULE_NAMES
@@ -48,7 +48,7 @@ def with_scenes(
         candidates: Rows of `candidates`.
         sides: Which of a candidate's scenes are looked up.
     """
-    columns = [*OF_SCENES.values()]
+    columns = [*OF_SCENES.values(), ZONE]
     wanted = [row[f"{side}_scene_id"] for row in candidates for side in sides(row)]
     scenes = by_key(lake, "scenes", "scene_id", columns, wanted)
     return [
@@ -65,7 +65,9 @@ def with_scenes(
 
 
 def _judged_side(row: Row) -> tuple[str, ...]:
-    """Return the side whose scene dropped a candidate by what only `scenes` has, if one did."""
+    """Return the sides whose scenes dropped a candidate by what only `scenes` has."""
+    if row["verdict"] == "zone_mismatch":
+        return SIDES
     side, _, rule = row["verdict"].partition("_")
     return (side,) if side in SIDES and rule in OF_SCENES else ()
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from geosr_lake.recipe import (
+    SIDES,
     CloudRule,
     GapRule,
     GsdRule,
@@ -32,6 +33,8 @@ OF_SCENES = {
 }
 """What rules judge of a scene and `candidates` does not repeat: the column, by the verdict less its
 side."""
+ZONE = "epsg"
+"""The column of a scene by which `zone_mismatch` judges it."""
 _KEEPS = {">": "at most", "<": "at least"}
 
 
@@ -95,11 +98,18 @@ def reason(candidate: Row, rules: Iterable[Rule]) -> str:
         rules: Those of the manifest's recipe.
     """
     words = in_words(candidate["verdict"])
+    if candidate["verdict"] == "zone_mismatch":
+        return f"{words} ({', '.join(_zone(candidate, side) for side in SIDES)})"
     # The verdict before the last one says that the value is not known.
     rule = next((rule for rule in rules if rule.verdicts[-1] == candidate["verdict"]), None)
     if rule is None or (found := _value(candidate, rule)) is None:
         return words
     return f"{words} ({_beside(found, _limit(rule))})"
+
+
+def _zone(candidate: Row, side: str) -> str:
+    found = candidate.get(f"{side}_{ZONE}")
+    return f"{side.upper()} {f'EPSG:{found}' if found else 'unknown'}"
 
 
 def kept(candidate: Row, rules: Iterable[Rule]) -> list[Row]:

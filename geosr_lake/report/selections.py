@@ -1,6 +1,7 @@
 """Explains sites, samples and manifests: what was chosen, why, and where its pixels lie."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from geosr_lake.lake import Lake
 from geosr_lake.recipe import SIDES
@@ -42,19 +43,37 @@ def explain_site(lake: Lake, name: str) -> Explanation | None:
     candidates = rows_of(lake, "candidates", {"site_id": name}, CANDIDATE)
     ordered = in_order(described(lake, candidates))
     manifests = len({row["manifest_id"] for row in candidates})
+    lost = {row["manifest_id"] for row in candidates if row["verdict"] == "shared_ground"}
     middle = f"{site['lon']:.5f}, {site['lat']:.5f}"
     says = (
         f"A square of {site['size_m']} m in EPSG:{site['epsg']} around {middle} (lon, lat).",
         f"It has {len(candidates):,} candidates in {manifests} manifest"
-        + ("s." if manifests != 1 else "."),
+        + ("s." if manifests != 1 else ".")
+        if candidates
+        else "It was drawn, and no pair shows it whole: it has no candidate.",
     )
     sections = (
         section("Land cover", cover(rows_of(lake, "site_cover", {"site_id": name}))),
         section("Candidates, in the order of choice", told(ordered, all_rules(lake))),
+        section("What took its ground", places(_on_ground(lake, site, lost))),
         section("In manifests", places(rows_of(lake, "manifest", {"site_id": name}))),
     )
     facts = {key: site[key] for key in ("size_m", "epsg", "x_m", "y_m", "lon", "lat")}
     return Explanation(name, "site", says, facts, sections)
+
+
+def _on_ground(lake: Lake, site: Row, manifests: Collection[str]) -> list[Row]:
+    """Return the rows of some manifests whose frames overlap a site."""
+    if not manifests:
+        return []
+    near = [
+        (axis, sign, site[axis] + step)
+        for axis in ("x_m", "y_m")
+        for sign, step in ((">", -site["size_m"]), ("<", site["size_m"]))
+    ]
+    filters = [("manifest_id", "in", sorted(manifests)), ("epsg", "=", site["epsg"]), *near]
+    found: list[Row] = lake.arrow("manifest", filters=filters).to_pylist()
+    return found
 
 
 def explain_sample(lake: Lake, name: str) -> Explanation | None:

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 from geosr_lake.errors import SourceError
 from geosr_lake.net.apis import day_interval
-from geosr_lake.net.paging import PagingError, follow
+from geosr_lake.net.paging import FAULTS, Listing, PagingError, follow
 from geosr_lake.net.retry import BusySourceError
 from geosr_lake.net.stac import Request, StacApi
 from geosr_lake.scenes.slices import Slice
 from geosr_lake.scenes.spool import Draft, Spooled
+
+Take = Callable[[Sequence[dict[str, Any]]], None]
 
 LISTINGS = 2
 """Times that a slice is listed from its beginning before it is left undone."""
@@ -38,16 +41,7 @@ def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
     while True:
         draft = Draft(spool, part)
         try:
-            listing = follow(
-                api.search(
-                    part.collection, day_interval(part.day), part.bbox, page_items=page_items
-                ),
-                api.page,
-                draft.add,
-                collection=part.collection,
-                page_items=page_items,
-                after_id=_after(api, part, page_items) if api.api.by_id else None,
-            )
+            listing = _whole(api, part, page_items, draft.add)
             return draft.finish(
                 pages=listing.pages,
                 matched=listing.matched,
@@ -71,17 +65,41 @@ def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
             raise
 
 
-def _after(api: StacApi, part: Slice, page_items: int) -> Callable[[str], Request]:
-    def after(last_id: str) -> Request:
+def _whole(api: StacApi, part: Slice, page_items: int, take: Take) -> Listing:
+    """List a slice; a listing that is unsure is whole if pages of another length bring as much.
+
+    Raises:
+        PagingError: If it is not whole.
+        SourceError: If a page cannot be had.
+    """
+    listing = _listed(api, part, page_items, take)
+    if listing.unsure:
+        again = _listed(api, part, max(1, page_items - 1), lambda _: None)
+        if again.items != listing.items:
+            code = "next_missing"
+            faults = _sum(_sum(listing.faults, again.faults), {code: 1})
+            raise PagingError(FAULTS[code].capitalize(), code=code, faults=faults)
+    return listing
+
+
+def _listed(api: StacApi, part: Slice, page_items: int, take: Take) -> Listing:
+    def search(after_id: str | None = None) -> Request:
         return api.search(
             part.collection,
             day_interval(part.day),
             part.bbox,
             page_items=page_items,
-            after_id=last_id,
+            after_id=after_id,
         )
 
-    return after
+    return follow(
+        search(),
+        api.page,
+        take,
+        collection=part.collection,
+        page_items=page_items,
+        after_id=search if api.api.by_id else None,
+    )
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

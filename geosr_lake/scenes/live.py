@@ -126,7 +126,7 @@ def ingest_api(lake: Lake, wanted: Wanted, *, progress: Progress | None = None) 
     """
     steps = progress or Silent()
     asked = slices.plan(wanted.api.root, wanted.collections, wanted.days, wanted.bbox)
-    with lock(lake.root, "slices"):
+    with lock(lake.root, "slices", wait_s=lake.wait_s, tell=lake.tell):
         run = _Run(lake, wanted, steps, asked)
         run.resume()
         todo = run.todo()

@@ -47,6 +47,7 @@ def test_one_request_in_five_fails_and_all_items_arrive_once(
         ("loop", True, "paging_loop"),
         ("loop", False, "paging_loop"),
         ("no_next", True, "next_missing"),
+        ("no_next", False, "next_missing"),
     ],
 )
 def test_a_paging_fault_that_stays_leaves_the_slice_undone(
@@ -63,6 +64,20 @@ def test_a_paging_fault_that_stays_leaves_the_slice_undone(
     assert code in failed[0].faults
     assert len(proxy.times) <= 2 * (9 * 3) + 2, "two listings of 9 pages, each asked 3 times"
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_day_that_fills_its_pages_is_whole(server: Server, tmp_path: Path, counted: bool) -> None:
+    """Where nothing is counted a full last page proves nothing: pages of another length do."""
+    expected = between(server, "naip", (FULL, FULL))
+    server.count(on=counted)
+    try:
+        with proxied(server.url) as proxy:
+            ids, failed, done = fetch(proxy, tmp_path, days=(FULL, FULL), page_items=len(expected))
+    finally:
+        server.count(on=True)
+    assert (failed, ids) == ([], Counter(expected))
+    assert [(one.pages, one.faults) for one in done] == [(1, {})]
 
 
 def test_the_rate_holds_and_idle_time_is_not_saved_up(server: Server, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +73,39 @@ def test_coverage(built: Any) -> None:
     assert sum(row["urban"] for row in found) == urban
 
 
+def test_days_had(lake: Lake) -> None:
+    """One day twice, of which the newer counts; one that failed first; two that failed only."""
+    first = {
+        "api": "https://stac.example.com", "collection": "naip", "area": "", "status": "done",
+        "items": 5, "pages": 1, "faults": [], "digest": "d", "fetched_at": at(1), "run_id": "r",
+    }  # fmt: skip
+    undone = {"status": "undone", "items": 0, "digest": None}
+    told = [
+        {"day": "2024-07-01"},
+        {"day": "2024-07-01", "items": 7, "fetched_at": at(2)},
+        {"day": "2024-07-02", **undone, "reason": "The host answered 503"},
+        {"day": "2024-07-02", "fetched_at": at(2)},
+        {"day": "2024-07-03", **undone, "reason": "The host answered 503"},
+        {"day": "2024-07-03", **undone, "reason": "gone", "fetched_at": at(2)},
+        {"day": "2024-07-05", **undone, "reason": "gone"},
+        {"day": "2024-07-01", "area": "1.0,2.0,3.0,4.0", "items": 2},
+        {"day": "2024-07-01", "area": "1.0,2.0,3.0,4.0", "fetched_at": at(2), **undone,
+         "reason": "late"},
+    ]  # fmt: skip
+    with lake.stage("scenes", "ingest"):
+        table_rows.add(lake, "slices", [first | row for row in told])
+    names = ("area", "days", "items", "days_missing", "first_missing", "last_missing", "reason")
+    found = asked(SimpleNamespace(lake=lake), "days_had")
+    assert [tuple(row[name] for name in names) for row in found] == [
+        ("", 2, 12, 2, "2024-07-03", "2024-07-05", "gone"),
+        ("1.0,2.0,3.0,4.0", 1, 2, 0, None, None, None),
+    ]
+
+
+def at(hour: int) -> datetime:
+    return datetime(2026, 1, 1, hour, tzinfo=UTC)
+
+
 def test_gaps(built: Any) -> None:
     passing = [c for c in rows(built, "candidates") if c["verdict"] in PASSES]
     found = asked(built, "gaps")
@@ -133,7 +167,7 @@ def test_latitudes(built: Any) -> None:
     found = asked(built, "latitudes", "--arg", "band=0.01")
     bands = Counter(round(math.floor(lat[s] / 0.01) * 0.01, 6) for s in drawn)
     taken = Counter(round(math.floor(lat[s["site_id"]] / 0.01) * 0.01, 6) for s in samples(built))
-    assert {round(float(row["from_lat"]), 6): row["sites_drawn"] for row in found} == bands
+    assert {round(float(row["from_lat"]), 6): row["sites"] for row in found} == bands
     assert {
         round(float(row["from_lat"]), 6): row["samples"] for row in found if row["samples"]
     } == (taken)

@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake, ledger, sql, tables
+from geosr_lake.lake.bucket import Bucket
 
 pytestmark = pytest.mark.spark
 REPO = Path(__file__).parents[2]
@@ -169,6 +170,25 @@ def test_write_never_writes_the_lake(built: Any, query: str, tmp_path: Path) -> 
         built.lake.sql(query.format(lake=root, link=tmp_path / "link"), write=True)
     assert {name: ledger.version_of(root, name) for name in before} == before
     assert sorted(p.name for p in root.iterdir() if p.name == "new") == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("s3a://lakes", "inside the lake, or holds it"),
+        ("s3a://lakes/prod", "inside the lake, or holds it"),
+        ("s3n://lakes/prod//us/x", "inside the lake, or holds it"),
+        ("s3://lakes/prod/us", "inside the lake, or holds it"),
+        ("s3a://lakes/other/../prod", "inside the lake, or holds it"),
+        ("s3a://lakes/prod/us-export", "cannot be looked at"),  # beside it; no S3 in this session
+        ("nothing://lakes/prod", "cannot be looked at"),
+    ],
+)
+def test_write_never_writes_a_lake_in_a_bucket(built: Any, folder: str, says: str) -> None:
+    query = f"INSERT OVERWRITE DIRECTORY '{folder}' USING parquet SELECT 1 AS a"
+    root = Bucket.parse("s3://lakes/prod/us")
+    with pytest.raises(UsageError, match=says):
+        sql.run(built.lake.spark, built.lake.df, query, write_outside=root)
 
 
 class Terminal:

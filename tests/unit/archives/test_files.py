@@ -64,7 +64,21 @@ def ids(*sources: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "/a.ndjson", "/deep", "/deep/d.parquet", "/*.ndjson", "/**/*.gz", "/d*/e?/c.*"]
+    "name",
+    [
+        "",
+        "/a.ndjson",
+        "/deep",
+        "/deep/d.parquet",
+        "/*.ndjson",
+        "/**/*.gz",
+        "/d*/e?/c.*",
+        "/*",
+        "/**",
+        "/d*",
+        "/**/e?",
+        "/de??/*",
+    ],
 )
 @pytest.mark.parametrize("unit_bytes", [700, sources.UNIT_BYTES])
 def test_a_bucket_reads_like_a_folder(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.cli.sql import _shipped
+from geosr_lake.lake.contracts import contracts
 
 ASKING = {"at_cloud_limit": "max_cloud", "latitudes": "band", "many_dates": "least"}
 
@@ -25,6 +26,13 @@ def test_the_comment_of_a_query_shows_every_value_that_it_asks_for() -> None:
         assert set(shown) == markers(text), name
         found |= {name: " ".join(shown)} if shown else {}
     assert found == ASKING
+
+
+def test_the_help_names_every_view() -> None:
+    text = CliRunner().invoke(app, ["sql", "--help"], env={"COLUMNS": "200"}).output
+    listed = re.search(r"Views: ([^.]*)\.", re.sub(r"[\s│]+", " ", text))
+    assert listed is not None
+    assert set(listed[1].split(", ")) == set(contracts())
 
 
 @pytest.mark.parametrize("query", ASKING)

@@ -94,10 +94,23 @@ def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) ->
     path = tmp_path / "locks" / "pairs.lock"
     path.parent.mkdir()
     mine = psutil.Process()
-    holder = {"host": socket.gethostname(), "pid": mine.pid, "started": mine.create_time() - 99}
+    holder = {"host": socket.gethostname(), "pid": mine.pid, "started": "another+1.00"}
     path.write_text(json.dumps(holder))
     with lock(tmp_path, "pairs"):
         pass
+
+
+def test_who_holds_a_lock_lives_on_when_the_clock_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's start and the process's are told by the clock, and move with it."""
+    boot_s, created_s = psutil.boot_time(), psutil.Process.create_time
+    with lock(tmp_path, "pairs"):
+        monkeypatch.setattr(psutil, "boot_time", lambda: boot_s + 3600.0)
+        monkeypatch.setattr(psutil.Process, "create_time", lambda of: created_s(of) + 3600.0)
+        with pytest.raises(LockedError), lock(tmp_path, "pairs"):
+            pytest.fail("a lock was taken that this process holds")
+    assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("holder", [{"host": "elsewhere", "pid": 1, "started": 0.0}, {}, "text"])

@@ -4,15 +4,17 @@ import json
 import shutil
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from manifest_world import Built, all_pairs, put, recipe
+from manifest_world import Built, all_pairs, put, recipe, town_and_fields
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.lake import Lake
 from geosr_lake.manifest import build
+from geosr_lake.manifest.differ import diff
 from geosr_lake.recipe import Recipe
 
 SHOWN = 5
@@ -33,6 +35,19 @@ OTHERS: dict[str, Recipe] = {
     "shares": recipe(split={"train": 0.2, "val": 0.4, "test": 0.4}),
     "window": other_window(),
 }
+
+
+def test_another_land_cover_is_told(built: Built, lake: Lake, tmp_path: Path) -> None:
+    """The same recipe over the same tables: only the raster differs."""
+    other = build(lake, recipe(), town_and_fields(tmp_path / "lc.tif", urban_share=0.6))
+    lake.refresh()
+    found = diff(lake, built.summary.manifest_id, other.manifest_id)
+    assert found.recipe == ()
+    heads = {row["manifest_id"]: row for row in lake.arrow("manifests").to_pylist()}
+    sums = [heads[name]["layer_version"] for name in (found.a, found.b)]
+    assert [(row.what, row.a, row.b) for row in found.files] == [("land cover", *sums)]
+    command = ["manifest", "diff", found.a, found.b, "--lake", str(lake.root)]
+    assert "Files, by SHA-256" in CliRunner().invoke(app, command).stdout
 
 
 @pytest.fixture(scope="module")

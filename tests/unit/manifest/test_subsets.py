@@ -27,6 +27,7 @@ from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake
 from geosr_lake.manifest import Files, ManifestSummary, build, choose
 from geosr_lake.recipe import Recipe
+from geosr_lake.report.explain import explain
 
 Ground = tuple[Lake, Path]
 CHIP_CORNERS = [(6_700 + 330 * i, 6_700 + 330 * j) for i in range(12) for j in range(12)]
@@ -169,6 +170,22 @@ def test_candidates_funnels_and_quotas_add_up_by_subset(three: Any) -> None:
     assert all(row["reason"] is None for row in told.values())
 
 
+def test_what_took_a_sites_ground_is_told(three: Any) -> None:
+    lake, summary, _ = three
+    manifest = rows(lake, "manifest", summary)
+    lost = [c for c in rows(lake, "candidates", summary) if c["verdict"] == "shared_ground"]
+    for name in sorted({row["site_id"] for row in lost})[:5]:
+        found = explain(lake, name)
+        x, y = (found.facts[axis] for axis in ("x_m", "y_m"))
+        told = next(part.records for part in found.sections if part.title == "What took its ground")
+        assert {row["sample_id"] for row in told} == {
+            row["sample_id"]
+            for row in manifest
+            if abs(row["x_m"] - x) < 600 and abs(row["y_m"] - y) < 600
+        }
+        assert told
+
+
 def test_a_sample_names_its_chip(three: Any) -> None:
     """The middle of the frame is that of the chip in this row, but for the pixels of the grid."""
     lake, summary, _ = three
@@ -268,6 +285,22 @@ def test_a_spread_over_months_keeps_to_them(ground: Ground) -> None:
     times = {r["scene_id"]: r["t_start"].month for r in lake.arrow("scenes").to_pylist()}
     months = Counter(times[row["hr_scene_id"]] for row in rows(lake, "manifest", summary))
     assert months == {5: 14, 6: 14}
+
+
+def test_a_month_in_which_no_site_has_its_best_pair_is_told(ground: Ground, tmp_path: Path) -> None:
+    _, land_cover = ground
+    box = lonlat_box(WEST_M - 20, SOUTH_M - 20, WEST_M + 6_020, SOUTH_M + 6_020)
+    may, june = 140, 170
+    days = [("sentinel2", may), ("naip", may + 1), ("sentinel2", june), ("naip", june + 2)]
+    scenes = [Scene(sensor, "one", box, day, cloud=0.1, gsd_m=0.6) for sensor, day in days]
+    lake = Lake.create(tmp_path / "lake")
+    put(lake, scenes, all_pairs(scenes, recipe()))
+    spread = {"name": "sr", "quotas": {"natural": 10}, "spread": {"months": [5, 6]}}
+    got = {cell.band: cell for cell in build(lake, asked(spread), land_cover).quotas}
+    assert (got["month 5"].samples, got["month 6"].samples) == (5, 0)
+    reason = got["month 6"].reason
+    assert reason is not None
+    assert reason.startswith("no site is left; the best pair of most is of another month")
 
 
 def test_bands_of_latitude_and_the_scale(ground: Ground) -> None:

@@ -111,8 +111,19 @@ def test_pixels_beside_an_imagine_file_are_looked_for_nowhere_else(
     other.rename(tmp_path / "other.ige")
     named.write_bytes(linked)
     assert rasterio.open(named).read().any(), "the bait works"
-    with open_raster(str(named), policy, FORMATS) as raster, pytest.raises(CorruptDataError):
-        raster.read((1,), (0, 300, 0, 400))
+    with (
+        pytest.raises(CorruptDataError, match=r"lie in a \.ige file"),
+        open_raster(str(named), policy, FORMATS),
+    ):
+        pass
+
+
+def test_a_file_and_its_pixels_may_be_renamed_together(
+    files: dict[str, Path], policy: SourcePolicy, tmp_path: Path
+) -> None:
+    renamed = files["apart.img"].rename(tmp_path / "nlcd 2019.img")
+    (tmp_path / "apart.ige").rename(tmp_path / "nlcd 2019.ige")
+    assert np.array_equal(read(str(renamed), policy)[0], CLASSES[10:200, 30:])
 
 
 def test_a_link_in_place_of_the_pixels_is_not_followed(
@@ -121,9 +132,21 @@ def test_a_link_in_place_of_the_pixels_is_not_followed(
     pixels = tmp_path / "apart.ige"
     pixels.rename(tmp_path / "secret")
     pixels.symlink_to(tmp_path / "secret")
-    opened = open_raster(str(files["apart.img"]), policy, FORMATS)
-    with opened as raster, pytest.raises(CorruptDataError):
-        raster.read((1,), (0, 300, 0, 400))
+    with (
+        pytest.raises(CorruptDataError, match=r"lie in a \.ige file"),
+        open_raster(str(files["apart.img"]), policy, FORMATS),
+    ):
+        pass
+
+
+def test_pixels_beside_an_object_of_a_host_are_told_to_be_missing(files: dict[str, Path]) -> None:
+    with serving(files["apart.img"].read_bytes()) as host:
+        policy = SourcePolicy(hosts=frozenset({host.name}))
+        with (
+            pytest.raises(CorruptDataError, match=r"lie in a \.ige file"),
+            open_raster(host.url, policy, FORMATS),
+        ):
+            pass
 
 
 def test_another_folder_is_as_forbidden_as_for_a_geotiff(files: dict[str, Path]) -> None:

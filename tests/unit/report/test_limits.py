@@ -34,6 +34,7 @@ HR = Scene("naip", "hr", GROUND, 0, gsd_m=0.6, tier="T1")
 Change = dict[str, Any]
 FELL: dict[str, tuple[Change, Change, Change, str | None]] = {
     # changed of LR, of HR, of the pair; value and limit as they are told
+    "zone_mismatch": ({"epsg": 32612}, {"epsg": None}, {}, "LR EPSG:32612, HR unknown"),
     "gap": ({}, {}, {"gap_s": -40 * 3600.0}, "40 h > 36 h"),
     "overlap": ({}, {}, {"overlap_frac": 0.25}, "0.25 < 0.5"),
     "hr_gsd": ({}, {"gsd_m": 2.0}, {}, "2 m > 1 m"),
