@@ -4,6 +4,7 @@ from collections import Counter
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geosr_lake import verdicts
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice
@@ -12,6 +13,8 @@ from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import NATURAL, QuotaCell
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe.subsets import month_name
+
+Bools = NDArray[np.bool_]
 
 _TAKEN, _OTHER_MONTH = "taken", "other month"
 
@@ -61,18 +64,7 @@ class Reasons:
             if not np.isin(months, wanted).any():
                 return "no HR scene of this month is in a pair"
             mine &= np.isin(months[choice.pair], wanted)
-        codes, counts = np.unique(choice.verdict[mine], return_counts=True)
-        dropped: Counter[str] = Counter()
-        for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
-            if code in (KEPT, RESERVE):
-                ours = choice.subset[choice.site[mine]] == number
-                dropped[_TAKEN] += int((choice.verdict[mine] == code)[~ours].sum())
-            elif by_month and verdicts.RULE_NAMES[code] in ("not_best", "over_quota"):
-                # Its own month is not full: a site goes by the month of its best pair.
-                dropped[_OTHER_MONTH] += n
-            elif verdicts.RULE_NAMES[code] != "not_best":
-                dropped[verdicts.RULE_NAMES[code]] += n
-        dropped += Counter()  # without those of none
+        dropped = self._dropped(number, mine, by_month=by_month)
         if not dropped:
             return "no other site is shown whole by a pair"
         name, n = min(dropped.items(), key=lambda item: (-item[1], item[0]))
@@ -82,3 +74,27 @@ class Reasons:
         if name == _TAKEN:
             return f"no site is left; other subsets took most candidates, {whole}"
         return f"no site is left; {name} dropped most candidates, {whole}"
+
+    def _dropped(self, number: int, mine: Bools, *, by_month: bool) -> Counter[str]:
+        """Count what became of candidates that a subset could have used, by rule.
+
+        Args:
+            number: The subset.
+            mine: Which candidates these are.
+            by_month: Whether its quotas are by month: then what stood and was not the best is lost
+                to another month, for a site goes by the month of its best pair.
+        """
+        choice = self._choice
+        codes, counts = np.unique(choice.verdict[mine], return_counts=True)
+        dropped: Counter[str] = Counter()
+        for code, n in zip(codes.tolist(), counts.tolist(), strict=True):
+            if code in (KEPT, RESERVE):
+                ours = choice.subset[choice.site[mine]] == number
+                dropped[_TAKEN] += int((choice.verdict[mine] == code)[~ours].sum())
+                continue
+            name = verdicts.RULE_NAMES[code]
+            if by_month and name in ("not_best", "over_quota"):
+                dropped[_OTHER_MONTH] += n
+            elif name != "not_best":
+                dropped[name] += n
+        return dropped + Counter()  # without those of none
