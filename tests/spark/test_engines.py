@@ -123,7 +123,8 @@ STEPS: list[tuple[Engine | None, Engine, Selection, int]] = [
 """What happens to a lake on which both engines work."""
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
 def test_the_same_rows_and_counts(spark: SparkSession, tmp_path: Path, seed: int) -> None:
     """A lake of both engines, with kills in between, is the one of this process, undisturbed."""
     rng = random.Random(seed)
@@ -311,6 +312,7 @@ def check_stats(stats: dict[str, Any], rows: pa.Table) -> None:
     assert known & {"tile", "sensor", "t_start", "xmin"} <= stats["minValues"].keys()
 
 
+@pytest.mark.slow
 def test_clustered_tables_are_for_spark(lake: Lake, tmp_path: Path) -> None:
     text = str(write_lines(tmp_path / "a.ndjson", [naip(), landsat()]))
     ingest(lake, [text], engine="spark")

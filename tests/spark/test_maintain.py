@@ -105,6 +105,7 @@ def test_rows_stay_files_go_and_pinned_versions_are_read(old: Lake) -> None:
     assert not appended.changed, "stages go on from compacted tables"
 
 
+@pytest.mark.slow
 def test_days_keep_commits_and_all_keeps_all(old: Lake) -> None:
     every = [dict(r["versions"]) for r in ledger.read(old.root, "commits").to_pylist()]
     maintain(old, keep_all=True)
@@ -147,6 +148,7 @@ def test_rows_of_a_killed_run_are_left_to_its_stage(old: Lake) -> None:
     assert sorted(old.arrow("scenes")["scene_id"].to_pylist()) == [r["scene_id"] for r in waiting]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_is_taken_on(old: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compacted versions that no commit names hold the same rows: no stage puts them back."""
     before = rows(old, "pairs")
@@ -175,6 +177,7 @@ def test_it_works_alone(old: Lake) -> None:
     assert "scenes is being written by process" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_commands_print_and_upgrade_all_at_once(spark: SparkSession, tmp_path: Path) -> None:
     root = str(world.unpack(tmp_path))
     done = CliRunner().invoke(app, ["lake", "upgrade", "--lake", root, "--json"])
