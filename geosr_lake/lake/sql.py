@@ -169,9 +169,10 @@ def _check_folder(spark: "SparkSession", uri: Any, root: Root) -> None:
     named = str(uri.toString())
     if _meets(named, root):
         raise UsageError("This is inside the lake, or holds it", where=named)
-    session: Any = spark._jsparkSession  # noqa: SLF001 - Hadoop's file systems are in the JVM only
+    jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems are in the JVM only
+    session: Any = spark._jsparkSession  # noqa: SLF001
     try:
-        folder = spark._jvm.org.apache.hadoop.fs.Path(uri)  # type: ignore[union-attr]  # noqa: SLF001
+        folder = jvm.org.apache.hadoop.fs.Path(uri)
         system = folder.getFileSystem(session.sessionState().newHadoopConf())
         held = system.exists(folder) and len(system.listStatus(folder)) > 0
     except Py4JJavaError as error:

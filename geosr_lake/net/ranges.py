@@ -26,8 +26,8 @@ TIMEOUT_S = 30.0
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
-class RangeFile(io.RawIOBase):
-    """The object as a read-only file.
+class RangeFile:
+    """The object, read from any position.
 
     Blocks of 64 KiB are kept, the last 256 of them; blocks that are missing side by side are asked
     for in one request. A failure never leaves `read` as an exception, because GDAL would lose it:
@@ -39,30 +39,16 @@ class RangeFile(io.RawIOBase):
     """
 
     def __init__(self, source: RemoteFile, *, signer: Signer = sign) -> None:
-        super().__init__()
         self._url = source.url
         self._signer = signer
         self._refused_once = False
         self._connection: http.client.HTTPConnection | None = None
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self._position = 0
         self._etag: str | None = None
         self.error: SourceError | None = None
         self.requests = 0
         self._size = -1
         self._fetch(0, 1)
-
-    def readable(self) -> bool:
-        """Say that the file can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that the file can be sought in."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position, bytes."""
-        return self._position
 
     @property
     def size(self) -> int:
@@ -74,30 +60,21 @@ class RangeFile(io.RawIOBase):
         """What the host says tells this version of the object from others, if it says so."""
         return self._etag
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the position and return it."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes from the position; nothing at the end or after a failure."""
-        end = self._size if size < 0 else min(self._size, self._position + size)
-        if end <= self._position or self.error is not None:
+    def read(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes, all if negative; none at the end or after a failure."""
+        end = self._size if size < 0 else min(self._size, position + size)
+        if end <= position or self.error is not None:
             return b""
-        first, last = self._position // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
+        first, last = position // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
         try:
             joined = b"".join(self._range(first, last + 1))
         except SourceError as error:
             self.error = error
             return b""
-        start = self._position - first * BLOCK_BYTES
-        data = joined[start : start + end - self._position]
-        self._position += len(data)
-        return data
+        return joined[position - first * BLOCK_BYTES :][: end - position]
 
     def release(self) -> None:
-        """Give the connection and the blocks back; GDAL's own `close` leaves both alone."""
+        """Give the connection and the blocks back; GDAL only closes its `RangeReader`s."""
         self._drop()
         self._blocks.clear()
 
@@ -218,7 +195,7 @@ class RangeFile(io.RawIOBase):
 
 
 class RangeReader(io.RawIOBase):
-    """A place of its own in a `RangeFile`: GDAL opens a file more than once, and closes each."""
+    """A position in a `RangeFile`: GDAL opens a file more than once, and closes each."""
 
     def __init__(self, file: RangeFile) -> None:
         super().__init__()
@@ -239,13 +216,12 @@ class RangeReader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the position and return it."""
-        self._file.seek(self._at)
-        self._at = self._file.seek(offset, whence)
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        self._at = max(0, base + offset)
         return self._at
 
     def read(self, size: int = -1) -> bytes:
-        """Return bytes as `RangeFile.read` does."""
-        self._file.seek(self._at)
-        data = self._file.read(size)
-        self._at = self._file.tell()
+        """Return up to `size` bytes from the position, as `RangeFile.read` does."""
+        data = self._file.read(self._at, size)
+        self._at += len(data)
         return data

@@ -1,4 +1,4 @@
-"""Opening one raster: the policy, the pinned format, the limits, and what was never written."""
+"""Opening one raster: the policy, the named formats, the limits, and what was never written."""
 
 import hashlib
 from collections.abc import Iterator
@@ -233,7 +233,7 @@ def _remote(source: RemoteFile, formats: tuple[Format, ...]) -> Iterator[Raster]
     where = without_query(source.url)
     remote = RangeFile(source)
     try:
-        form = of_start(remote.read(LONGEST_START), formats, where)
+        form = of_start(remote.read(0, LONGEST_START), formats, where)
         files = GdalFiles({_name(form): OneFile(lambda: RangeReader(remote), remote.size)})
         with _dataset(_name(form), where, form, files, remote) as raster:
             yield raster

@@ -11,7 +11,7 @@ from geosr_lake.errors import PermanentSourceError, SourceError, TransientSource
 from geosr_lake.net import retry
 from geosr_lake.net.errors import MissingSourceError
 from geosr_lake.net.policy import RemoteFile
-from geosr_lake.net.ranges import BLOCK_BYTES, CACHED_BLOCKS, RangeFile
+from geosr_lake.net.ranges import BLOCK_BYTES, CACHED_BLOCKS, RangeFile, RangeReader
 
 CONTENT = np.random.default_rng(0).bytes(10 * BLOCK_BYTES + 1234)
 
@@ -45,44 +45,48 @@ def file(host: Host) -> Iterator[RangeFile]:
 def test_reads_what_is_there(file: RangeFile, position: int, size: int) -> None:
     plain = io.BytesIO(CONTENT)
     plain.seek(position)
-    assert file.seek(position) == position
-    assert file.read(size) == plain.read(size)
+    assert file.read(position, size) == plain.read(size)
+    reader = RangeReader(file)
+    plain.seek(position)
+    assert reader.seek(position) == position
+    assert reader.read(size) == plain.read(size)
+    assert reader.tell() == plain.tell()
     assert file.error is None
 
 
 def test_seeks_as_files_do(file: RangeFile) -> None:
-    assert file.seek(-4, io.SEEK_END) == len(CONTENT) - 4
-    assert file.read(9) == CONTENT[-4:]
-    file.seek(10)
-    assert file.seek(5, io.SEEK_CUR) == 15
-    assert file.seekable()
-    assert file.readable()
+    reader, other = RangeReader(file), RangeReader(file)
+    assert reader.seek(-4, io.SEEK_END) == len(CONTENT) - 4
+    assert reader.read(9) == CONTENT[-4:]
+    reader.seek(10)
+    assert reader.seek(5, io.SEEK_CUR) == 15
+    assert reader.seekable()
+    assert reader.readable()
+    other.close()
+    assert (other.tell(), reader.read(3)) == (0, CONTENT[15:18])
 
 
 def test_neighbouring_blocks_are_one_request_and_then_none(host: Host, file: RangeFile) -> None:
     before = len(host.requests)
-    file.seek(2 * BLOCK_BYTES + 5)
-    file.read(3 * BLOCK_BYTES)
+    file.read(2 * BLOCK_BYTES + 5, 3 * BLOCK_BYTES)
     assert [r for _, r in host.requests[before:]] == [
         f"bytes={2 * BLOCK_BYTES}-{6 * BLOCK_BYTES - 1}"
     ]
-    file.seek(3 * BLOCK_BYTES)
-    file.read(BLOCK_BYTES)
+    file.read(3 * BLOCK_BYTES, BLOCK_BYTES)
     assert len(host.requests) == before + 1
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
     monkeypatch.setattr("geosr_lake.net.ranges.CACHED_BLOCKS", 3)
     opened = RangeFile(RemoteFile(host.url))
-    assert opened.read(-1) == CONTENT
+    assert opened.read(0, -1) == CONTENT
     assert len(opened._blocks) == 3 < CACHED_BLOCKS
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "short", "reset", "wrong_range"])
 def test_what_heals_is_tried_again(host: Host, file: RangeFile, fault: str) -> None:
     host.script = [fault, fault]
-    file.seek(BLOCK_BYTES)
-    assert file.read(100) == CONTENT[BLOCK_BYTES : BLOCK_BYTES + 100]
+    assert file.read(BLOCK_BYTES, 100) == CONTENT[BLOCK_BYTES : BLOCK_BYTES + 100]
 
 
 @pytest.mark.parametrize(
@@ -113,16 +117,14 @@ def test_a_host_that_stays_busy_is_given_up(host: Host) -> None:
 
 def test_a_failure_in_the_middle_is_kept_and_not_raised(host: Host, file: RangeFile) -> None:
     host.script = ["404"]
-    file.seek(4 * BLOCK_BYTES)
-    assert file.read(10) == b""
+    assert file.read(4 * BLOCK_BYTES, 10) == b""
     assert isinstance(file.error, MissingSourceError)
-    assert file.read(10) == b""
+    assert file.read(0, 10) == b""
 
 
 def test_an_object_that_changes_is_not_mixed(host: Host, file: RangeFile) -> None:
     host.script = ["changed"] * 9
-    file.seek(4 * BLOCK_BYTES)
-    assert file.read(10) == b""
+    assert file.read(4 * BLOCK_BYTES, 10) == b""
     assert "changed" in str(file.error)
 
 
@@ -135,7 +137,7 @@ def test_a_refused_signature_is_made_anew_once(host: Host) -> None:
 
     host.script = ["403"]
     opened = RangeFile(RemoteFile(host.url), signer=signer)
-    assert opened.read(4) == CONTENT[:4]
+    assert opened.read(0, 4) == CONTENT[:4]
     assert asked == [False, True]
     assert [path.partition("?")[2] for path, _ in host.requests] == ["sig=CANARY1", "sig=CANARY2"]
 
