@@ -8,8 +8,8 @@ integral along the edges.
 """
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
+
+from geosr_lake.pairs.rings import Floats, Geometries, Rings
 
 WGS84_A_M = 6378137.0
 """Equatorial radius of WGS84 in metres (NIMA TR8350.2)."""
@@ -19,32 +19,34 @@ WGS84_E2 = 0.0066943799901413165
 # Five Gauss-Legendre nodes are exact for polynomials of degree 9: over an edge of 10 degrees of
 # latitude, the longest that MODIS tiles have, what is left is below 1e-14 of the area.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
-
-Geometries = NDArray[np.object_]
-Floats = NDArray[np.float64]
+# Snyder's q as a power series: s / (1 - x) + artanh(e s) / e with x = (e s)^2 is the sum of
+# s x^k (2k + 2) / (2k + 1). x is below 0.0067, so that the ninth term is below 1e-17.
+_SERIES = tuple((1 - WGS84_E2) * (2 * k + 2) / (2 * k + 1) * WGS84_E2**k for k in range(8))
 
 
 def authalic_q(lat_deg: Floats) -> Floats:
     """Return Snyder's q (equation 3-12) of geodetic latitudes in degrees; any shape."""
-    e = np.sqrt(WGS84_E2)
     sine = np.sin(np.radians(lat_deg))
-    q: Floats = (1 - WGS84_E2) * (sine / (1 - WGS84_E2 * sine**2) + np.arctanh(e * sine) / e)
-    return q
+    square = sine * sine
+    q: Floats = np.full_like(sine, _SERIES[-1])
+    for term in _SERIES[-2::-1]:
+        q = q * square + term
+    return q * sine
 
 
-def _ring_areas_m2(rings: Geometries) -> Floats:
-    """Return the area inside each ring; shape (rings,)."""
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    same = ring[1:] == ring[:-1]
-    start, end, ring = points[:-1][same], points[1:][same], ring[1:][same]
+def rings_m2(rings: Rings, count: int) -> Floats:
+    """Return the area of each of `count` geometries in square metres, shape (count,)."""
+    start, end = rings.points, rings.points[rings.following]
     middle, half = (start + end) / 2, (end - start) / 2
-    lat_deg = middle[:, 1, None] + half[:, 1, None] * _NODES
-    q = (authalic_q(lat_deg) * _WEIGHTS).sum(axis=1)
+    q = np.zeros(len(start))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        q += weight * authalic_q(middle[:, 1] + half[:, 1] * node)
     strip = q * np.radians(half[:, 0])
     # bincount adds in the order of the vertices: a ring's area does not depend on its company.
-    total = np.bincount(ring, weights=strip, minlength=len(rings))
-    area: Floats = np.abs(total) * WGS84_A_M**2 / 2
-    return area
+    total = np.bincount(rings.ring, weights=strip, minlength=len(rings.of))
+    inside = np.abs(total) * rings.sign * (WGS84_A_M**2 / 2)
+    area = np.bincount(rings.of, weights=inside, minlength=count)
+    return area.astype(np.float64)
 
 
 def area_m2(geometries: Geometries) -> Floats:
@@ -57,39 +59,4 @@ def area_m2(geometries: Geometries) -> Floats:
     Returns:
         Shape (n,), zero where there is no polygon.
     """
-    # Twice: a collection can hold multipolygons.
-    parts, of_part = shapely.get_parts(geometries, return_index=True)
-    parts, inner = shapely.get_parts(parts, return_index=True)
-    of_part = of_part[inner]
-    polygonal = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    parts, of_part = parts[polygonal], of_part[polygonal]
-    rings, of_ring = shapely.get_rings(parts, return_index=True)
-    if len(rings) == 0:
-        return np.zeros(len(geometries))
-    ring_area = _ring_areas_m2(rings)
-    # A polygon's first ring is its shell, the others are holes.
-    hole = np.concatenate([[False], of_ring[1:] == of_ring[:-1]])
-    ring_area[hole] *= -1
-    total = np.bincount(of_part[of_ring], weights=ring_area, minlength=len(geometries))
-    return total.astype(np.float64)
-
-
-def overlap_frac(lr: Geometries, hr: Geometries, hr_m2: Floats | None = None) -> Floats:
-    """Return the share of each HR footprint that the LR footprint beside it covers.
-
-    The intersection is planar in longitude and latitude, both areas are authalic.
-
-    Args:
-        lr: Shape (n,), valid polygons or multipolygons, EPSG:4326, longitude first.
-        hr: Shape (n,), as `lr`.
-        hr_m2: The areas of `hr`, where they are known.
-
-    Returns:
-        Shape (n,), 0 to 1, rounded to nine decimals so that full cover is 1 whatever the last
-        bits of the two areas are; 0 where the footprints touch without common ground.
-    """
-    shared = area_m2(shapely.intersection(lr, hr))
-    whole = area_m2(hr) if hr_m2 is None else hr_m2
-    share = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
-    rounded: Floats = np.round(np.clip(share, 0.0, 1.0), 9)
-    return rounded
+    return rings_m2(Rings.of_polygons(geometries), len(geometries))

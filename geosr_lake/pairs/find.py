@@ -24,7 +24,16 @@ from geosr_lake.pairs.layout import (
     lay_out,
     task_keys,
 )
-from geosr_lake.pairs.match import FOUND_DDL, STEPS, Tested, TilePairs, match, whole
+from geosr_lake.pairs.match import (
+    FOUND_DDL,
+    STEPS,
+    Clock,
+    Tested,
+    TilePairs,
+    match,
+    sides_of,
+    whole,
+)
 from geosr_lake.pairs.measure import measure
 from geosr_lake.recipe import PairRule
 
@@ -283,15 +292,11 @@ def _task(
     def task(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         rows = whole(batches)
         if rows is not None:
+            clock = Clock()
             met, shapes = sent.value
-            yield from match(
-                rows.rename_columns({"code": "tile"}),
-                met,
-                shapes,
-                window_us,
-                min_overlap_frac,
-                tell,
-            )
+            sides = sides_of(rows.rename_columns({"code": "tile"}), shapes)
+            clock.end("parse")
+            yield from match(sides, met, window_us, min_overlap_frac, clock, tell)
 
     return task
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from geosr_lake.pair_ids import pair_ids
 from geosr_lake.pairs.layout import Ints, group_tiles
-from geosr_lake.pairs.match import FOUND, Tested, TilePairs, match
+from geosr_lake.pairs.match import FOUND, Clock, Scenes, Tested, TilePairs, match
 from geosr_lake.pairs.match import count as count_rows
 from geosr_lake.recipe import PairRule
 
@@ -69,14 +69,11 @@ def find(
 
 def count(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, rule: PairRule) -> Tested:
     """Return how many pairs `find` would find, and what was tested for it; its arguments."""
-    asked = rule.window_us, rule.min_overlap_frac
-    parts = _parts(lr, hr, tile_pairs, rule.window_us)
     cores = len(os.sched_getaffinity(0))
     did, running = Tested.nothing(), deque[Future[Tested]]()
     with ThreadPoolExecutor(cores) as threads:
-        for part in parts:
-            rows = part.rows.combine_chunks()
-            running.append(threads.submit(count_rows, rows, part.tiles, ([], []), *asked))
+        for part in _parts(lr, hr, tile_pairs, rule.window_us):
+            running.append(threads.submit(_count, part, rule))
             # One part waits for a thread to be free: no more of them are held than are needed.
             while len(running) > cores:
                 did += running.popleft().result()
@@ -85,11 +82,19 @@ def count(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, rule: PairRule) -> T
     return did
 
 
+class _Some(NamedTuple):
+    """Some scenes of a side, and the numbers of their tiles."""
+
+    rows: pa.Table
+    tile: Ints
+
+
 @dataclass(frozen=True)
 class _Part:
     """Some LR tiles with all that their scenes can meet."""
 
-    rows: pa.Table
+    lr: _Some
+    hr: _Some
     tiles: TilePairs
 
 
@@ -114,8 +119,11 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
         lr_own = np.flatnonzero(part_of_tile[of_lr.code] == part)
         hr_own = np.flatnonzero(meets[of_hr.code])
         for lr_at, hr_at in _by_time(lr_own, hr_own, lr_times, hr_times, window_us):
-            rows = [_rows(lr, of_lr.code, lr_at, hr=False), _rows(hr, of_hr.code, hr_at, hr=True)]
-            yield _Part(pa.concat_tables(rows), tiles)
+            some = (
+                _Some(lr.take(lr_at), of_lr.code[lr_at]),
+                _Some(hr.take(hr_at), of_hr.code[hr_at]),
+            )
+            yield _Part(*some, tiles)
 
 
 def _whole(scenes: pa.Table) -> pa.Table:
@@ -177,31 +185,24 @@ def _coded(scenes: pa.Table) -> _Coded:
     return _Coded(names, code.to_numpy().astype(np.int64))
 
 
-def _rows(scenes: pa.Table, code: Ints, at: Ints, *, hr: bool) -> pa.Table:
-    """Return scenes as `match` takes them: all in one slot, with their footprints."""
-    some = scenes.select(list(NEEDED)).take(pa.array(at))
-    none = pa.array(np.zeros(len(at), np.int32))
-    return pa.table(
-        {
-            "hr": pa.array(np.full(len(at), hr)),
-            "slot": none,
-            "time": none,
-            "first_time": none,
-            "tile": pa.array(code[at]),
-            "id": some["scene_id"],
-            "start_us": some["t_start"].cast(pa.int64()),
-            "end_us": some["t_end"].cast(pa.int64()),
-            "shape": pa.array(np.full(len(at), -1, np.int32)),
-            "wkb": some["footprint_wkb"].cast(pa.binary()),
-        }
-    )
-
-
 def _match(part: _Part, rule: PairRule) -> tuple[pa.Table, Tested]:
     told: list[Tested] = []
-    rows = part.rows.combine_chunks()
-    pairs = match(rows, part.tiles, ([], []), rule.window_us, rule.min_overlap_frac, told.append)
+    sides, clock = _parsed(part)
+    asked = rule.window_us, rule.min_overlap_frac
+    pairs = match(sides, part.tiles, *asked, clock, told.append)
     return named(pa.Table.from_batches(pairs, FOUND), rule), told[0]
+
+
+def _count(part: _Part, rule: PairRule) -> Tested:
+    sides, clock = _parsed(part)
+    return count_rows(sides, part.tiles, rule.window_us, rule.min_overlap_frac, clock)
+
+
+def _parsed(part: _Part) -> tuple[tuple[Scenes, Scenes], Clock]:
+    clock = Clock()
+    lr, hr = (Scenes.of_scenes(*side) for side in (part.lr, part.hr))
+    clock.end("parse")
+    return (lr, hr), clock
 
 
 def named(found: pa.Table, rule: PairRule) -> pa.Table:

@@ -14,11 +14,9 @@ import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
-from geosr_lake.pairs.area import Floats, Geometries
 from geosr_lake.pairs.nearby import Intervals, near
+from geosr_lake.pairs.rings import Floats, Geometries, Ints
 from geosr_lake.pairs.space import intersect, shares
-
-Ints = NDArray[np.int64]
 
 FOUND = pa.schema(
     [
@@ -120,14 +118,27 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """The scenes of one side in a task."""
+class Scenes:
+    """The scenes of one side in a task; every array but the last two has a value for each.
+
+    Attributes:
+        ids: Their ids.
+        tile: Numbers of their tiles.
+        start: When they begin, microseconds.
+        end: When they end.
+        slot: Which slot of the task each is in.
+        time: The slot of time of the row.
+        first_time: The first slot of time of its scene.
+        footprint: Place of its footprint.
+        shapes: The distinct footprints.
+        boxes: Their bounds, shape (shapes, 4).
+    """
 
     ids: pa.Array
-    slot: Ints
     tile: Ints
     start: Ints
     end: Ints
+    slot: Ints
     time: Ints
     first_time: Ints
     footprint: Ints
@@ -135,24 +146,55 @@ class _Side:
     boxes: NDArray[np.float64]
 
     @classmethod
-    def of(cls, rows: pa.Table, shapes: list[bytes]) -> "_Side":
-        """Take the columns apart; `shapes` are the WKB that rows name by number."""
-        wkb = _one(rows["wkb"])
-        coded = wkb.dictionary_encode()
+    def of_rows(cls, rows: pa.Table, shapes: list[bytes]) -> "Scenes":
+        """Take the rows of a task apart.
+
+        Args:
+            rows: Columns slot, time, first_time (the slots of time of the row and of its scene's
+                first), tile (number), id, start_us, end_us, shape (place in `shapes`, or -1) and
+                wkb (null where `shape` says it).
+            shapes: The WKB of footprints that repeat.
+        """
+        coded = _one(rows["wkb"]).dictionary_encode()
         here = pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False).astype(np.int64)
         named = rows["shape"].to_numpy()
         of_name = np.unique(named[named >= 0])
         place = len(coded.dictionary) + np.searchsorted(of_name, named)
-        texts = coded.dictionary.to_pylist() + [shapes[i] for i in of_name]
-        geometries = shapely.from_wkb(np.array(texts, dtype=object))
-        slot, tile, start, end, time, first_time = (
+        tile, start, end, slot, time, first_time = (
             rows[name].to_numpy().astype(np.int64)
-            for name in ("slot", "tile", "start_us", "end_us", "time", "first_time")
+            for name in ("tile", "start_us", "end_us", "slot", "time", "first_time")
         )
         footprint = np.where(named >= 0, place, here)
-        boxes = shapely.bounds(geometries).reshape(-1, 4)
-        held = _one(rows["id"])
-        return cls(held, slot, tile, start, end, time, first_time, footprint, geometries, boxes)
+        texts = coded.dictionary.to_pylist() + [shapes[i] for i in of_name]
+        parsed, boxes = _parsed(texts)
+        return cls(
+            *(_one(rows["id"]), tile, start, end, slot, time, first_time),
+            *(footprint, parsed, boxes),
+        )
+
+    @classmethod
+    def of_scenes(cls, scenes: pa.Table, tile: Ints) -> "Scenes":
+        """Take scenes that all are in one slot.
+
+        Args:
+            scenes: Columns scene_id, t_start, t_end and footprint_wkb, as a dictionary in one
+                chunk, of which not all may be used.
+            tile: Numbers of their tiles.
+        """
+        start, end = (scenes[name].cast(pa.int64()).to_numpy() for name in ("t_start", "t_end"))
+        coded = _one(scenes["footprint_wkb"])
+        used, footprint = np.unique(coded.indices.to_numpy(), return_inverse=True)
+        shapes, boxes = _parsed(coded.dictionary.take(pa.array(used)).to_pylist())
+        slot = np.zeros(len(tile), np.int64)
+        return cls(
+            *(_one(scenes["scene_id"]), tile, start, end, slot, slot, slot),
+            *(footprint, shapes, boxes),
+        )
+
+
+def _parsed(wkb: list[bytes]) -> tuple[Geometries, NDArray[np.float64]]:
+    shapes = shapely.from_wkb(np.array(wkb, dtype=object))
+    return shapes, shapely.bounds(shapes).reshape(-1, 4)
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
@@ -171,29 +213,25 @@ def _boxes_meet(lr: NDArray[np.float64], hr: NDArray[np.float64]) -> NDArray[np.
 
 
 def match(
-    rows: pa.Table,
+    sides: tuple[Scenes, Scenes],
     tiles: TilePairs,
-    shapes: tuple[list[bytes], list[bytes]],
     window_us: int,
     min_overlap_frac: float,
+    clock: Clock,
     tell: Callable[[Tested], None],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the pairs among the scenes of one task, as `FOUND`.
 
     Args:
-        rows: Columns hr (whether it is one), slot, time, first_time (the slots of time of the row
-            and of its scene's first), tile (number), id, start_us, end_us, shape (place in
-            `shapes`, or -1) and wkb (null where `shape` says it).
+        sides: The scenes of the LR and of the HR side.
         tiles: Which tiles meet.
-        shapes: The WKB of footprints that repeat, of either side.
         window_us: The greatest |gap|, itself allowed.
         min_overlap_frac: The least overlap, itself allowed.
+        clock: What the scenes have cost so far.
         tell: Called once, at the end.
     """
-    clock, tested, exact, pairs = Clock(), 0, 0, 0
-    sides = _sides(rows, shapes)
+    tested, exact, pairs = 0, 0, 0
     lr, hr = sides
-    clock.end("parse")
     for boxed in _boxed(sides, tiles, window_us, clock):
         share = shares(lr.shapes, hr.shapes, *boxed.footprints, clock.end)[boxed.of]
         enough = share >= min_overlap_frac  # False where it is NaN
@@ -205,24 +243,22 @@ def match(
             yield found.slice(start, ROWS_A_BATCH)
         clock.end("rows")
     clock.end("near")
-    tell(Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values())))
+    tell(Tested(tested, exact, pairs, _rows(sides), tuple(clock.spent_us.values())))
 
 
 def count(
-    rows: pa.Table,
+    sides: tuple[Scenes, Scenes],
     tiles: TilePairs,
-    shapes: tuple[list[bytes], list[bytes]],
     window_us: int,
     min_overlap_frac: float,
+    clock: Clock,
 ) -> Tested:
     """Return what `match` tells, without the pairs; overlaps are measured if a least is asked for.
 
     The arguments are those of `match`.
     """
-    clock, tested, exact, pairs = Clock(), 0, 0, 0
-    sides = _sides(rows, shapes)
+    tested, exact, pairs = 0, 0, 0
     lr, hr = sides
-    clock.end("parse")
     for boxed in _boxed(sides, tiles, window_us, clock):
         if min_overlap_frac > 0:
             enough = shares(lr.shapes, hr.shapes, *boxed.footprints) >= min_overlap_frac
@@ -232,7 +268,11 @@ def count(
         pairs += int(enough[boxed.of].sum())
         clock.end("exact")
     clock.end("near")
-    return Tested(tested, exact, pairs, rows.num_rows, tuple(clock.spent_us.values()))
+    return Tested(tested, exact, pairs, _rows(sides), tuple(clock.spent_us.values()))
+
+
+def _rows(sides: tuple[Scenes, Scenes]) -> int:
+    return sum(len(side.ids) for side in sides)
 
 
 @dataclass(frozen=True)
@@ -254,13 +294,14 @@ class _Boxed:
     of: Ints
 
 
-def _sides(rows: pa.Table, shapes: tuple[list[bytes], list[bytes]]) -> tuple[_Side, _Side]:
-    lr = _Side.of(rows.filter(pc.invert(rows["hr"])), shapes[0])
-    return lr, _Side.of(rows.filter(rows["hr"]), shapes[1])
+def sides_of(rows: pa.Table, shapes: tuple[list[bytes], list[bytes]]) -> tuple[Scenes, Scenes]:
+    """Return both sides of a task's rows, which a column hr tells apart; see `Scenes.of_rows`."""
+    lr = Scenes.of_rows(rows.filter(pc.invert(rows["hr"])), shapes[0])
+    return lr, Scenes.of_rows(rows.filter(rows["hr"]), shapes[1])
 
 
 def _boxed(
-    sides: tuple[_Side, _Side], tiles: TilePairs, window_us: int, clock: Clock
+    sides: tuple[Scenes, Scenes], tiles: TilePairs, window_us: int, clock: Clock
 ) -> Iterator[_Boxed]:
     """Yield the scene pairs that are left to be tested exactly."""
     lr, hr = sides
@@ -292,7 +333,7 @@ def _boxed(
 
 
 def _found(
-    lr: _Side, hr: _Side, tiles: TilePairs, i: Ints, j: Ints, gap: Ints, share: Floats
+    lr: Scenes, hr: Scenes, tiles: TilePairs, i: Ints, j: Ints, gap: Ints, share: Floats
 ) -> pa.RecordBatch:
     """Return pairs of scenes, by their places on both sides, as `FOUND`."""
     columns = [

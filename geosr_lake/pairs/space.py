@@ -8,19 +8,11 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from geosr_lake.pairs.area import Floats, Geometries, area_m2, overlap_frac
+from geosr_lake.pairs.overlap import overlap_frac
+from geosr_lake.pairs.rings import Floats, Geometries, Ints
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-Ints = NDArray[np.int64]
-
-OVERLAPS_AT_ONCE = 50_000
-"""Intersections that are held at a time: about a kilobyte each."""
-MANY_VERTICES = 50
-"""An LR footprint of more is cut before it is intersected: a MODIS tile has hundreds."""
-
-_AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
 
 
 def meet(lr_tiles: "DataFrame", hr_tiles: "DataFrame") -> "DataFrame":
@@ -93,7 +85,7 @@ def shares(
         ended: Told of the end of the steps exact and overlap.
 
     Returns:
-        Shape (pairs,): 0 to 1 as `area.overlap_frac` has it; NaN where they do not intersect.
+        Shape (pairs,): 0 to 1 as `overlap_frac` has it; NaN where they do not intersect.
     """
     shapely.prepare(lr)
     share = np.full(len(lr_at), np.nan)
@@ -103,38 +95,6 @@ def shares(
     rest = np.flatnonzero(~inside)
     rest = rest[shapely.intersects(left[rest], right[rest])]
     ended("exact")
-    whole = np.zeros(len(hr))
-    used = np.unique(hr_at[rest])
-    whole[used] = area_m2(hr[used])
-    cut = _cut(lr, hr, lr_at[rest], hr_at[rest])
-    for start in range(0, len(rest), OVERLAPS_AT_ONCE):
-        part = slice(start, start + OVERLAPS_AT_ONCE)
-        some = rest[part]
-        share[some] = overlap_frac(cut[part], right[some], whole[hr_at[some]])
+    share[rest] = overlap_frac(lr, hr, lr_at[rest], hr_at[rest])
     ended("overlap")
     return share
-
-
-def _cut(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Geometries:
-    """Return the LR footprint of each pair, of many vertices only what is near its HR footprint.
-
-    It is cut at the whole degrees around the HR footprint's box. So what is left depends on the two
-    footprints alone, and a pair's share is the same to the last bit in whatever company.
-    """
-    near = lr[lr_at]
-    some = np.flatnonzero(shapely.get_num_coordinates(lr)[lr_at] > MANY_VERTICES)
-    if not some.size:
-        return near
-    bounds = shapely.bounds(hr[hr_at[some]])
-    # The box as four numbers of ten bits, below the footprint's: one number to tell them by.
-    box = np.column_stack([np.floor(bounds[:, :2]), np.ceil(bounds[:, 2:])]).astype(np.int64)
-    keys = lr_at[some].astype(np.int64)
-    for side in (box + 512).T:
-        keys = (keys << 10) | side
-    _, first, at = np.unique(keys, return_index=True, return_inverse=True)
-    whole = near[some[first]]
-    cut = shapely.intersection(whole, shapely.box(*box[first].T.astype(np.float64)))
-    # Where it only touches its box there are lines and points too.
-    areal = np.isin(shapely.get_type_id(cut), _AREAL)
-    near[some] = np.where(areal, cut, whole)[at]
-    return near

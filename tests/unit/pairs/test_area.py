@@ -1,11 +1,11 @@
-"""Areas in lon/lat against geodesic areas of densified polygons, and the overlap made of them."""
+"""Areas in lon/lat against geodesic areas of densified polygons."""
 
 import numpy as np
 import pytest
 import shapely
 from pairs_oracle import geodesic_m2
 
-from geosr_lake.pairs.area import area_m2, authalic_q, overlap_frac
+from geosr_lake.pairs.area import WGS84_E2, area_m2, authalic_q
 from geosr_lake.sensors import modis
 
 EARTH_M2 = 510_065_621_724_089.0
@@ -46,6 +46,14 @@ def test_q_is_odd_and_zero_at_the_equator() -> None:
     assert q[1] == -q[2] > 0
 
 
+def test_q_is_snyders_equation() -> None:
+    """Equation 3-12 as it is printed, with its logarithm; the code sums a series."""
+    lat, e = np.linspace(-90, 90, 1001), np.sqrt(WGS84_E2)
+    s = np.sin(np.radians(lat))
+    log = np.log((1 - e * s) / (1 + e * s)) / (2 * e)
+    assert authalic_q(lat) == pytest.approx((1 - e**2) * (s / (1 - (e * s) ** 2) - log), rel=1e-13)
+
+
 def test_what_has_no_polygon_has_no_area() -> None:
     shapes = array(
         shapely.Point(0, 0), shapely.LineString([(0, 0), (1, 1)]), shapely.Polygon(), None
@@ -65,32 +73,3 @@ def test_an_area_does_not_depend_on_its_company() -> None:
     alone = [area_m2(array(shape))[0] for shape in shapes]
     assert area_m2(shapes).tolist() == alone
     assert area_m2(shapes[::-1]).tolist() == alone[::-1]
-
-
-def test_overlap_of_edges_and_corners_is_zero() -> None:
-    square = shapely.box(0, 0, 1, 1)
-    edge, corner = shapely.box(1, 0, 2, 1), shapely.box(1, 1, 2, 2)
-    assert overlap_frac(array(square, square), array(edge, corner)).tolist() == [0, 0]
-
-
-def test_overlap_of_a_covered_footprint_is_exactly_one() -> None:
-    rng = np.random.default_rng(3)
-    corner = rng.uniform(-40, 40, (500, 2))
-    hr = shapely.buffer(shapely.points(corner), rng.uniform(0.01, 3, 500), quad_segs=3)
-    lr = shapely.buffer(hr, 0.5)
-    assert set(overlap_frac(lr, hr)) == {1.0}
-    assert set(overlap_frac(hr, hr)) == {1.0}
-
-
-def test_overlap_is_the_share_of_the_hr_footprint() -> None:
-    lr, hr = shapely.box(0, 0, 1, 1), shapely.box(0.5, 0, 4.5, 1)
-    assert overlap_frac(array(lr), array(hr))[0] == pytest.approx(1 / 8, abs=1e-9)
-    assert overlap_frac(array(hr), array(lr))[0] == pytest.approx(1 / 2, abs=1e-9)
-
-
-def test_planar_degrees_would_be_wrong() -> None:
-    """A scene that spans many latitudes: the northern half is less than half of it."""
-    hr, north = shapely.box(0, 50, 10, 70), shapely.box(0, 60, 10, 70)
-    share = overlap_frac(array(north), array(hr))[0]
-    assert share == pytest.approx(geodesic_m2(north) / geodesic_m2(hr), abs=1e-6)
-    assert share < 0.43

@@ -1,0 +1,85 @@
+"""How far one footprint covers another one, for many pairs of them at once."""
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from geosr_lake.pairs.area import area_m2, rings_m2
+from geosr_lake.pairs.rings import Floats, Geometries, Ints, Rings, half_planes
+
+AT_ONCE = 2_000
+"""Pairs that are measured at a time: their points then stay in a core's cache."""
+MANY_VERTICES = 50
+"""An LR footprint of more is cut before it is intersected: a MODIS tile has hundreds."""
+
+_AREAL = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+
+
+def overlap_frac(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Floats:
+    """Return the share of HR footprints that LR footprints cover.
+
+    The intersection is planar in longitude and latitude, both areas are authalic (`area`). Nearly
+    every HR footprint is a quadrilateral: what a convex one leaves of the other is computed for
+    many pairs at once, the rest is left to GEOS.
+
+    Args:
+        lr: LR footprints, valid polygons or multipolygons, EPSG:4326, longitude first.
+        hr: HR footprints, as `lr`.
+        lr_at: Position in `lr`, shape (pairs,).
+        hr_at: Position in `hr`.
+
+    Returns:
+        Shape (pairs,), 0 to 1, rounded to nine decimals so that full cover is 1 whatever the last
+        bits of the two areas are; 0 where the footprints touch without common ground. A pair's
+        share is the same to the last bit in whatever company.
+    """
+    used, hr_at = np.unique(hr_at, return_inverse=True)
+    hr = hr[used]
+    outlines = Rings.of_polygons(hr)
+    whole = rings_m2(outlines, len(hr))
+    convex, planes = half_planes(outlines, len(hr))
+    lr, lr_at = _cut(lr, hr, lr_at, hr_at)
+    shared = np.zeros(len(lr_at))
+    by_geos = np.flatnonzero(~convex[hr_at])
+    for some in _pieces(by_geos):
+        shared[some] = area_m2(shapely.intersection(lr[lr_at[some]], hr[hr_at[some]]))
+    lr_rings = Rings.of_polygons(lr)
+    for some in _pieces(np.flatnonzero(convex[hr_at])):
+        left = lr_rings.take(lr_at[some]).within(planes[hr_at[some]])
+        shared[some] = rings_m2(left, len(some))
+    whole = whole[hr_at]
+    share = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    rounded: Floats = np.round(np.clip(share, 0.0, 1.0), 9)
+    return rounded
+
+
+def _pieces(at: Ints) -> list[Ints]:
+    return [at[start : start + AT_ONCE] for start in range(0, len(at), AT_ONCE)]
+
+
+def _cut(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> tuple[Geometries, Ints]:
+    """Cut LR footprints of many vertices to what is near the HR footprint beside them.
+
+    They are cut at the whole degrees around the HR footprint's box. So what is left depends on the
+    two footprints alone.
+
+    Returns:
+        LR footprints, whole and cut, and the place of each pair's.
+    """
+    some = np.flatnonzero(shapely.get_num_coordinates(lr)[lr_at] > MANY_VERTICES)
+    if not some.size:
+        return lr, lr_at
+    bounds = shapely.bounds(hr)[hr_at[some]]
+    # The box as four numbers of ten bits, below the footprint's: one number to tell them by.
+    box = np.column_stack([np.floor(bounds[:, :2]), np.ceil(bounds[:, 2:])]).astype(np.int64)
+    keys = lr_at[some].astype(np.int64)
+    for side in (box + 512).T:
+        keys = (keys << 10) | side
+    _, first, at = np.unique(keys, return_index=True, return_inverse=True)
+    whole = lr[lr_at[some[first]]]
+    cut = shapely.intersection(whole, shapely.box(*box[first].T.astype(np.float64)))
+    # Where it only touches its box there are lines and points too.
+    areal: NDArray[np.bool_] = np.isin(shapely.get_type_id(cut), _AREAL)
+    place = lr_at.copy()
+    place[some] = len(lr) + at
+    return np.concatenate([lr, np.where(areal, cut, whole)]), place
