@@ -115,10 +115,14 @@ def _lacking(cell: "CellCount") -> str:
 def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
     """Say which labelled subsets draw without the extent of their label product."""
     _, rule = recipe.selection
-    names = [s.name for s in rule.parts if s.label and s.sites == "grid" and s.name not in extents]
-    if not names:
+    names = [
+        part.name
+        for part in rule.parts
+        if part.label and part.sites == "grid" and not (part.extent or part.bounds)
+    ]
+    told = ", ".join(name for name in names if name not in extents)
+    if not told:
         return []
-    told = ", ".join(names)
     return [f"Without --extent sites of {told} may lie where their label product has nothing."]
 
 

@@ -16,6 +16,7 @@ from geosr_lake.manifest.cells import UTM_NORTH_DEG, UTM_SOUTH_DEG
 from geosr_lake.manifest.polygons import Geometries, read_polygons
 from geosr_lake.manifest.sites import Cells, lonlat, squares
 from geosr_lake.recipe import SelectRule, Subset
+from geosr_lake.resources import resource_dir
 from geosr_lake.sensors import grid
 from geosr_lake.sensors.tasks import Task
 
@@ -60,7 +61,8 @@ class Places:
     def __init__(self, task: Task, rule: SelectRule, files: Files = NO_FILES) -> None:
         self._task, self.subsets = task, rule.parts
         _belong(files, self.subsets)
-        self._areas = [_area(subset, files.extents.get(subset.name)) for subset in self.subsets]
+        extents = {s.name: _outline(s.extent) for s in self.subsets if s.extent} | {**files.extents}
+        self._areas = [_area(subset, extents.get(subset.name)) for subset in self.subsets]
         read = {
             number: read_chips(task, files.chips[subset.name])
             for number, subset in enumerate(self.subsets)
@@ -76,7 +78,7 @@ class Places:
         if self._regions and files.ecoregions:
             _are_known(self.subsets, self._regions.names, files.ecoregions)
         named = {f"chips {name}": path for name, path in files.chips.items()}
-        named |= {f"extent {name}": path for name, path in files.extents.items()}
+        named |= {f"extent {name}": path for name, path in extents.items()}
         named |= {"ecoregions": files.ecoregions} if files.ecoregions else {}
         self.versions = {name: _version(path) for name, path in sorted(named.items())}
 
@@ -170,6 +172,10 @@ def _are_known(subsets: tuple[Subset, ...], names: list[str | None], path: Path)
 def _version(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _outline(name: str) -> Path:
+    return resource_dir("catalog") / "outlines" / f"{name}.geojson"
 
 
 def _area(subset: Subset, extent: Path | None) -> shapely.Geometry | None:

@@ -22,6 +22,9 @@ def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, fl
     return bounds
 
 
+Outline = Literal["conus", "vermont"]
+"""The conterminous United States, the state of Vermont."""
+
 Bounds = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_is_box)]
 
 
@@ -104,6 +107,11 @@ class Subset(Section):
     bounds: Bounds | None = Field(
         default=None,
         description="[west, south, east, north], degrees: sites lie inside; null: anywhere",
+    )
+    extent: Outline | None = Field(
+        default=None,
+        description="An outline that ships with the project (catalog/outlines), inside which sites "
+        "lie; --extent names another one instead; null: none",
     )
     quotas: Quotas
     spread: Spread | None = Field(default=None, description="null: quotas are not divided")

@@ -12,7 +12,10 @@ from pyproj import Transformer
 
 from geosr_lake.errors import UsageError
 from geosr_lake.manifest.places import Files, Places, read_chips
+from geosr_lake.manifest.polygons import read_polygons
 from geosr_lake.manifest.sites import squares
+from geosr_lake.pairs.area import area_m2
+from geosr_lake.resources import resource_dir
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP
 
 CELLS = boxed(S2_NAIP, (-105.25, 39.74, -105.15, 39.80))
@@ -52,6 +55,65 @@ def test_frames_lie_wholly_inside_bounds_and_extents(tmp_path: Path) -> None:
         assert found.inside(CELLS, 1)[i] == shapely.box(*box).covers(frame)
     assert list(found.versions) == ["extent a"]
     assert len(found.versions["extent a"]) == 64
+
+
+def test_an_outline_that_ships_holds_unless_an_extent_is_given(tmp_path: Path) -> None:
+    """Of both sides of Lake Champlain one is in Vermont, and all is in the United States."""
+    burlington, plattsburgh = (-73.0, 44.45, -72.95, 44.48), (-73.7, 44.6, -73.65, 44.63)
+    cells = boxed(S2_NAIP, burlington, plattsburgh)
+    subsets = [{"name": name, "extent": name} for name in ("vermont", "conus")]
+    found = places(Files(), *subsets)
+    assert found.inside(cells, 0).tolist() == (cells.lon > -73.5).tolist()
+    assert found.inside(cells, 1).all()
+    assert list(found.versions) == ["extent conus", "extent vermont"]
+    given = save(tmp_path / "e.parquet", [shapely.box(*plattsburgh)])
+    other = places(Files(extents={"vermont": given}), *subsets)
+    assert (cells.lon[other.inside(cells, 0)] < -73.5).all()
+    assert other.inside(cells, 0).any()
+    assert other.versions["extent vermont"] != found.versions["extent vermont"]
+    assert other.versions["extent conus"] == found.versions["extent conus"]
+
+
+def test_the_outlines_hold_their_places_and_no_neighbours() -> None:
+    conus, vermont = (
+        read_polygons(resource_dir("catalog") / "outlines" / f"{name}.geojson").shapes[0]
+        for name in ("conus", "vermont")
+    )
+    inside = {
+        "Miami": (-80.3, 25.8),
+        "Seattle": (-122.2, 47.6),
+        "San Diego": (-117.0, 32.8),
+        "Detroit": (-83.2, 42.4),
+        "Bangor": (-68.8, 44.8),
+        "Rutland": (-72.97, 43.61),
+    }
+    outside = {
+        "Tijuana": (-117.0, 32.5),
+        "Windsor": (-82.98, 42.28),
+        "Vancouver": (-123.1, 49.25),
+        "Juneau": (-134.4, 58.3),
+        "Havana": (-82.4, 23.1),
+        "Gulf of Mexico": (-90.0, 28.0),
+    }
+    assert [name for name, at in inside.items() if not conus.contains(shapely.Point(at))] == []
+    assert [name for name, at in outside.items() if conus.contains(shapely.Point(at))] == []
+    around = {"Hanover": (-72.29, 43.70), "Albany": (-73.76, 42.65), "Sherbrooke": (-71.9, 45.4)}
+    assert vermont.contains(shapely.Point(inside["Rutland"]))
+    assert not any(vermont.contains(shapely.Point(at)) for at in around.values())
+    assert conus.is_valid
+    assert vermont.is_valid
+    assert area_m2(np.array([vermont, conus])) / 1e6 == pytest.approx([23_600, 7_800_000], rel=0.05)
+
+
+def test_the_outline_agrees_with_another_one(real_data: Path) -> None:
+    """Natural Earth's, 1:110 million."""
+    (path,) = (real_data / "strata" / "naturalearth_lowres").glob("*.shp")
+    countries = geopandas.read_file(path)
+    states = countries[countries.name == "United States of America"].geometry.iloc[0]
+    lower = max(shapely.get_parts(states), key=lambda part: part.area)
+    conus = read_polygons(resource_dir("catalog") / "outlines" / "conus.geojson").shapes[0]
+    assert lower.intersection(conus).area / conus.area > 0.995
+    assert lower.intersection(conus).area / lower.area > 0.95
 
 
 def test_a_frame_over_the_edge_of_two_polygons_is_inside_of_both_together(tmp_path: Path) -> None:
