@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-BEYOND = ("Alaska", "Hawaii", "Puerto Rico", "American Samoa", "Guam", "Virgin", "Northern Mariana")
+BEYOND = ("Alaska", "Hawaii", "Puerto Rico", "American Samoa", "Guam", "Islands")
 INWARDS_DEG = 0.02
 LEAST_DEG2 = 0.01
 SOURCE = "US Census Bureau, cartographic boundary files, 2017 (public domain), as in us-atlas 3.0.1"

@@ -86,6 +86,8 @@ def test_the_outlines_hold_their_places_and_no_neighbours() -> None:
         "Detroit": (-83.2, 42.4),
         "Bangor": (-68.8, 44.8),
         "Rutland": (-72.97, 43.61),
+        "Richmond": (-77.5, 37.5),
+        "Charleston": (-81.6, 38.35),
     }
     outside = {
         "Tijuana": (-117.0, 32.5),
