@@ -187,10 +187,10 @@ LandCoverOption = Annotated[
     typer.Option(
         "--land-cover",
         metavar="FILE",
-        help="Raster of land-cover classes (GeoTIFF, Erdas Imagine, JPEG 2000), the layer that "
-        "select.urban of the recipe names: a file or an address; for tiles that lie beside each "
-        "other several times, or a folder, a pattern in quotes, or a text file (.txt) with one of "
-        "them a line.",
+        help="Raster of land-cover classes, the layer that select.urban of the recipe names: a "
+        "file of any format that GDAL reads, or the address of a GeoTIFF, Erdas Imagine or JPEG "
+        "2000 file. For tiles that lie beside each other several times, or a folder, a pattern in "
+        "quotes, or a text file (.txt) with one of them a line.",
     ),
 ]
 ChipsOption = Annotated[

@@ -12,9 +12,10 @@ the same ones for every site.
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -22,7 +23,15 @@ from numpy.typing import NDArray
 
 from geosr_lake.errors import SourceError, UsageError
 from geosr_lake.manifest.sites import outline
-from geosr_lake.net import FORMATS, Raster, SourcePolicy, identity, open_raster
+from geosr_lake.net import (
+    FORMATS,
+    Raster,
+    SourcePolicy,
+    as_geotiff,
+    identity,
+    known,
+    open_raster,
+)
 from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.net.policy import without_query
 from geosr_lake.recipe import UrbanRule
@@ -88,8 +97,8 @@ class CoverRaster:
     """An open land-cover raster: one band of whole numbers, any CRS.
 
     Args:
-        where: A file of one of `net.FORMATS`: a path, or an address (https, or http on this
-            machine).
+        where: A path, or the address (https, or http on this machine) of a file of one of
+            `net.FORMATS`. A file here of another format is made a GeoTIFF for the while.
 
     Raises:
         UsageError: If it cannot be read, or is no such raster.
@@ -101,8 +110,7 @@ class CoverRaster:
         self._href, self._policy = _located(where)
         with ExitStack() as opened:
             try:
-                raster = open_raster(self._href, self._policy, FORMATS)
-                self._raster: Raster = opened.enter_context(raster)
+                self._raster: Raster = opened.enter_context(_opened(self._href, self._policy))
             except SourceError as error:
                 raise _unusable(f"cannot be read: {error}", where) from error
             self._check(where)
@@ -351,10 +359,24 @@ def _located(where: str | Path) -> tuple[str, SourcePolicy]:
     return str(path), SourcePolicy.of([path.parent])
 
 
+@contextmanager
+def _opened(href: str, policy: SourcePolicy) -> Iterator[Raster]:
+    path = Path(href)
+    if "://" in href or known(path):
+        with open_raster(href, policy, FORMATS) as raster:
+            yield raster
+        return
+    with TemporaryDirectory(prefix="geosr-cover-") as folder:
+        copy = Path(folder).resolve() / "cover.tif"
+        as_geotiff(path, copy)
+        with open_raster(str(copy), SourcePolicy.of([copy.parent])) as raster:
+            yield raster
+
+
 def _unusable(what: str, where: str | Path) -> UsageError:
     return UsageError(
         f"The land-cover raster {what}",
         where=without_query(str(where)),
-        next_step="Give a georeferenced GeoTIFF, Erdas Imagine or JPEG 2000 file of one band of "
-        "class numbers; of any other that GDAL reads `rio convert IN OUT.tif` makes a GeoTIFF.",
+        next_step="Give a georeferenced raster of one band of class numbers: a file of any format, "
+        "or the address of a GeoTIFF, Erdas Imagine or JPEG 2000 file; of a mosaic its tiles.",
     )

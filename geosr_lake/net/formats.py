@@ -57,6 +57,18 @@ def neither(formats: tuple[Format, ...]) -> str:
     return f"neither {', '.join(others)} nor {last}" if others else f"not {last}"
 
 
+def known(path: Path) -> Format | None:
+    """Return which of `FORMATS` a file is of; None for any other.
+
+    Raises:
+        SourceError: As `of_file`, where it cannot be read.
+    """
+    try:
+        return of_file(path, FORMATS)
+    except CorruptDataError:
+        return None
+
+
 def of_file(path: Path, formats: tuple[Format, ...]) -> Format:
     """Return the format of a regular file.
 

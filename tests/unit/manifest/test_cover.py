@@ -1,11 +1,14 @@
 """Land-cover fractions against arithmetic on rasters made for the test."""
 
 from pathlib import Path
+from tempfile import gettempdir
 
 import numpy as np
 import pytest
 import rasterio
+import xarray
 from manifest_world import EPSG, FIELD, NODATA, SOUTH_M, URBAN, WEST_M, write_raster
+from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
 from geosr_lake.errors import UsageError
@@ -310,15 +313,51 @@ def vrt(member: str) -> str:
 def test_a_mosaic_is_refused_unread(tmp_path: Path, name: str) -> None:
     mosaic = tmp_path / name
     mosaic.write_text(vrt("/vsicurl/http://192.0.2.1/a.tif"))
-    with pytest.raises(UsageError, match="cannot be read: This is neither a GeoTIFF"):
+    with pytest.raises(UsageError, match="cannot be read: GDAL does not read it by itself"):
         LandCover(mosaic)
+
+
+FORMATS = {
+    "c.nc": "netCDF",  # with its header inside
+    "c.rst": "RST",  # the rest with headers or projections beside them
+    "c.bil": "EHdr",
+    "c.dat": "ENVI",
+    "c.sdat": "SAGA",
+    "c.pix": "PCIDSK",
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_any_format_that_gdal_reads_counts_the_same(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(5)
+    classes = rng.choice([URBAN, FIELD], size=(60, 60)).astype(np.uint8)
+    at = {"west": WEST_M, "north": SOUTH_M + 900, "pixel": 15, "nodata": None}
+    tif = write_raster(tmp_path / "c.tif", classes, **at)
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE", GDAL_PAM_ENABLED="YES"):
+        copy(tif, tmp_path / name, driver=FORMATS[name])
+    with LandCover(tif) as here, LandCover(tmp_path / name) as there:
+        sites = (np.array([EPSG]), np.array([WEST_M]), np.array([SOUTH_M]), 600.0)
+        assert here.sites(*sites) == there.sites(*sites)
+        assert set(here.sites(*sites)[0]) == {URBAN, FIELD}
+        assert here.version != there.version
+        (told,) = Path(gettempdir()).glob("geosr-cover-*/cover.tif")
+    assert not told.exists()
+
+
+def test_a_file_of_several_rasters_names_them(tmp_path: Path) -> None:
+    several = xarray.Dataset(
+        {name: (("y", "x"), np.ones((4, 4), np.uint8)) for name in ("lccs_class", "flags")}
+    )
+    several.to_netcdf(tmp_path / "cci.nc")
+    with pytest.raises(UsageError, match=r"holds several rasters: .*lccs_class"):
+        LandCover(tmp_path / "cci.nc")
 
 
 def test_what_is_no_land_cover_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no land-cover raster here"):
         LandCover(tmp_path / "none.tif")
     (tmp_path / "text.tif").write_text("not a raster")
-    with pytest.raises(UsageError, match="cannot be read: This is neither a GeoTIFF"):
+    with pytest.raises(UsageError, match="cannot be read: GDAL does not read it by itself"):
         LandCover(tmp_path / "text.tif")
     heights = np.zeros((4, 4), np.float32)
     path = write_raster(
