@@ -195,7 +195,7 @@ def lock(
     """Hold the lock `name` of the lake at `root` for the length of the block.
 
     A lock whose holder is dead is broken, once its JVM has ended too, and `tell` is told so.
-    `wait_s` bounds the wait for a live holder.
+    `wait_s` bounds the wait for a live holder, of which `tell` is told once.
 
     Raises:
         LockedError: If a live process, or one of another machine, holds the lock.
@@ -204,7 +204,7 @@ def lock(
     door = _Object(root, file) if isinstance(root, Bucket) else _File(root, file)
     deadline = time.monotonic() + wait_s
     lingers_until = time.monotonic() + LINGER_S
-    mine = _holder()
+    mine, told = _holder(), False
     while (held := door.take(mine)) is not None:
         who = f"process {held.get('pid')} on {held.get('host')}"
         dead = _is_dead(held)
@@ -218,6 +218,9 @@ def lock(
                 next_step="Wait for it to end; if that machine is gone for good, delete the file.",
             )
         else:
+            if wait_s and tell and not told and not dead:
+                tell(f"{name} is being written by {who}: waiting for it, {wait_s:g} s at most.")
+                told = True
             time.sleep(0.05)
     try:
         yield

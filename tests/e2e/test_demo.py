@@ -84,6 +84,11 @@ def test_people_see_the_funnel_and_the_paths_at_the_end(
         dropped = sum(number for name, number in count.items() if name.startswith("dropped"))
         assert count["candidates"] + dropped == count["samples"] + count["reserves"]
         assert count["in cubes"] >= MIN_SAMPLES[task]
+        failed = sum(number for name, number in count.items() if name.startswith("failed"))
+        spare = count["reserves tried in their place"]
+        assert count["samples"] + failed + spare == count["in cubes"]
+        placed = demo_output["stages"][task]["cubes"]["replaced"]
+        assert placed <= spare <= count["reserves"]
     _print(DemoSummary(**demo_output))
     printed = capsys.readouterr()
     for word in ("The funnel", "dropped: lr_cloud", "What the steps took", *TASKS):

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from canary import CANARY, found_in
+from held import held
 from live_oracle import between, ids_of
 from other_readers import rows_read
 from pyspark.sql import SparkSession
 from stac_server import Server
 
 from geosr_lake.cli.app import app
+from geosr_lake.errors import LockedError
 from geosr_lake.lake import Lake, tables
 from geosr_lake.net.apis import api_of
 from geosr_lake.scenes.ingest import ingest
@@ -87,9 +89,13 @@ def test_the_command(lake: Lake, server: Server, capsys: pytest.CaptureFixture[s
         "--datetime", "2024-07-01/2024-07-08", "--bbox=-106,39,-104,41", "--rate", "50",
         "--lake", str(lake.root), "--json",
     ]  # fmt: skip
-    with pytest.raises(SystemExit) as ended:
-        app(words)
-    assert ended.value.code == 0
+    # Another one fetches: without --wait that ends it, with --wait it takes its turn.
+    with held(lake.root, "slices", 3):
+        for more, code in (([], LockedError.exit_code), (["--wait", "60"], 0)):
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                app([*words, *more])
+            assert ended.value.code == code
     summary = json.loads(capsys.readouterr().out)
     assert summary["fetched"] == 8
     assert summary["counts"]["kept"] == summary["counts"]["read"] > 0

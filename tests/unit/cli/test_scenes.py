@@ -7,10 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from held import held
 from stac_items import naip, write_lines
 
 from geosr_lake.cli import scenes
 from geosr_lake.cli.app import app
+from geosr_lake.errors import LockedError
+from geosr_lake.lake import Lake
 from geosr_lake.scenes.accounts import FileCounts
 from geosr_lake.scenes.ingest import IngestSummary
 
@@ -110,3 +113,19 @@ def test_an_option_that_makes_no_sense_is_refused(
     assert app(words, standalone_mode=False) == 2
     assert says in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "lake").exists()
+
+
+def test_withdraw_waits_for_who_holds_the_scenes_if_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item, root = naip(), tmp_path / "lake"
+    source = write_lines(tmp_path / "a.ndjson", [item])
+    words = ["--lake", str(root)]
+    assert app(["scenes", "ingest", str(source), *words], standalone_mode=False) in (None, 0)
+    withdraw = ["scenes", "withdraw", item["id"], *words]
+    with held(root, "scenes", 4):
+        assert app(withdraw, standalone_mode=False) == LockedError.exit_code
+        assert Lake.open(root).arrow("scenes").num_rows == 1
+        assert app([*withdraw, "--wait", "60"], standalone_mode=False) in (None, 0)
+    assert Lake.open(root).arrow("scenes").num_rows == 0
+    assert "waiting for it, 60 s at most" in " ".join(capsys.readouterr().err.split())
