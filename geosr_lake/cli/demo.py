@@ -134,9 +134,9 @@ def _funnel(stages: dict[str, Any]) -> list[list[str]]:
     for reason in dict.fromkeys(name for task in tasks for name in task["cubes"]["rejected"]):
         lost = [task["cubes"]["rejected"].get(reason, 0) for task in tasks]
         rows.append([f"failed: {reason}", *(f"{-number:,}" for number in lost)])
-    # What was tried is in a cube or failed, and all samples were tried.
+    # What was tried is in a cube or failed; where no shard was left undone all samples were tried.
     tried = [task["cubes"]["samples"] + sum(task["cubes"]["rejected"].values()) for task in tasks]
-    spare = [n - task["manifest"]["samples"] for n, task in zip(tried, tasks, strict=True)]
+    spare = [max(0, n - task["manifest"]["samples"]) for n, task in zip(tried, tasks, strict=True)]
     if any(spare):
         rows.append(["reserves tried in their place", *(f"+{number:,}" for number in spare)])
     rows.append(["in cubes", *(f"{task['cubes']['samples']:,}" for task in tasks)])

@@ -188,9 +188,9 @@ LandCoverOption = Annotated[
         "--land-cover",
         metavar="FILE",
         help="Raster of land-cover classes, the layer that select.urban of the recipe names: a "
-        "file of any format that GDAL reads, or the address of a GeoTIFF, Erdas Imagine or JPEG "
-        "2000 file. For tiles that lie beside each other several times, or a folder, a pattern in "
-        "quotes, or a text file (.txt) with one of them a line.",
+        "GeoTIFF, Erdas Imagine or JPEG 2000 file or its address, or a file of another format that "
+        "GDAL reads and that names no other rasters. For tiles that lie beside each other several "
+        "times, or a folder, a pattern in quotes, or a text file (.txt) with one of them a line.",
     ),
 ]
 ChipsOption = Annotated[

@@ -12,10 +12,9 @@ the same ones for every site.
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache, cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -27,11 +26,11 @@ from geosr_lake.net import (
     FORMATS,
     Raster,
     SourcePolicy,
-    as_geotiff,
     identity,
     known,
     open_raster,
 )
+from geosr_lake.net.convert import Converted, as_geotiff
 from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.net.policy import without_query
 from geosr_lake.recipe import UrbanRule
@@ -98,7 +97,7 @@ class CoverRaster:
 
     Args:
         where: A path, or the address (https, or http on this machine) of a file of one of
-            `net.FORMATS`. A file here of another format is made a GeoTIFF for the while.
+            `net.FORMATS`. Of a file here of another format a GeoTIFF is made (`net.convert`).
 
     Raises:
         UsageError: If it cannot be read, or is no such raster.
@@ -108,9 +107,10 @@ class CoverRaster:
         from pyproj import CRS
 
         self._href, self._policy = _located(where)
+        self._converted: Converted | None = None
         with ExitStack() as opened:
             try:
-                self._raster: Raster = opened.enter_context(_opened(self._href, self._policy))
+                self._raster: Raster = opened.enter_context(self._open())
             except SourceError as error:
                 raise _unusable(f"cannot be read: {error}", where) from error
             self._check(where)
@@ -123,6 +123,13 @@ class CoverRaster:
         self._middle = c + a * self._raster.width / 2
         # Over 180 degrees a site goes on at the other end of a row.
         self._wraps = crs.is_geographic and abs(a) * self._raster.width > 359.9
+
+    def _open(self) -> AbstractContextManager[Raster]:
+        if "://" in self._href or known(Path(self._href)):
+            return open_raster(self._href, self._policy, FORMATS)
+        self._converted = as_geotiff(Path(self._href))
+        copy = self._converted.path
+        return open_raster(str(copy), SourcePolicy.of([copy.parent]))
 
     def _check(self, path: str | Path) -> None:
         raster = self._raster
@@ -140,7 +147,7 @@ class CoverRaster:
     @cached_property
     def version(self) -> str:
         """What tells this file from others, see `net.identity`."""
-        return identity(self._href, self._policy)
+        return self._converted.version if self._converted else identity(self._href, self._policy)
 
     @property
     def pixel_m(self) -> float:
@@ -359,24 +366,10 @@ def _located(where: str | Path) -> tuple[str, SourcePolicy]:
     return str(path), SourcePolicy.of([path.parent])
 
 
-@contextmanager
-def _opened(href: str, policy: SourcePolicy) -> Iterator[Raster]:
-    path = Path(href)
-    if "://" in href or known(path):
-        with open_raster(href, policy, FORMATS) as raster:
-            yield raster
-        return
-    with TemporaryDirectory(prefix="geosr-cover-") as folder:
-        copy = Path(folder).resolve() / "cover.tif"
-        as_geotiff(path, copy)
-        with open_raster(str(copy), SourcePolicy.of([copy.parent])) as raster:
-            yield raster
-
-
 def _unusable(what: str, where: str | Path) -> UsageError:
     return UsageError(
         f"The land-cover raster {what}",
         where=without_query(str(where)),
-        next_step="Give a georeferenced raster of one band of class numbers: a file of any format, "
-        "or the address of a GeoTIFF, Erdas Imagine or JPEG 2000 file; of a mosaic its tiles.",
+        next_step="Give a georeferenced raster of one band of class numbers: a GeoTIFF, Erdas "
+        "Imagine or JPEG 2000 file, or its address; `rio convert IN OUT.tif` makes a GeoTIFF.",
     )

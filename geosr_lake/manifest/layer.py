@@ -59,7 +59,7 @@ def listed(where: Where) -> list[Where]:
         raise UsageError(
             "No land-cover raster is here",
             where=text,
-            next_step="Name rasters (GeoTIFF, Erdas Imagine, JPEG 2000): files, a folder of them, "
+            next_step="Name rasters: files, a folder of GeoTIFF, Erdas Imagine or JPEG 2000 files, "
             "a pattern in quotes, or a text file with one path or address a line.",
         )
     return found

@@ -80,7 +80,10 @@ def rebuild(
         if places.versions != head.files:
             names = {n for n in places.versions | head.files if _differs(n, places, head.files)}
             raise UsageError(
-                f"Not the same files as then: {', '.join(sorted(names))}", where=manifest_id
+                f"Not the same files as then: {', '.join(sorted(names))}",
+                where=manifest_id,
+                next_step="Name the files of then with --chips, --extent and --ecoregions; an "
+                "outline that ships is that of then in the version of then.",
             )
         told.start("Reading pairs and scenes as they were")
         pairs = read(lake.with_versions(versions), head.recipe)

@@ -4,7 +4,6 @@ No other part of the package opens a connection, and no other part opens a raste
 named.
 """
 
-from geosr_lake.net.convert import as_geotiff
 from geosr_lake.net.formats import FORMATS, known
 from geosr_lake.net.policy import LocalFile, RemoteFile, SourcePolicy
 from geosr_lake.net.raster import Raster, identity, open_raster
@@ -15,7 +14,6 @@ __all__ = [
     "Raster",
     "RemoteFile",
     "SourcePolicy",
-    "as_geotiff",
     "identity",
     "known",
     "open_raster",

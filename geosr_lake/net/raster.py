@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from geosr_lake.errors import CorruptDataError, PermanentSourceError, TransientSourceError
 from geosr_lake.net.formats import (
+    FORMATS,
     GEOTIFF,
     LONGEST_START,
     Format,
-    known,
     neither,
     of_file,
     of_start,
@@ -195,7 +195,7 @@ def identity(href: str, policy: SourcePolicy) -> str:
     source = policy.locate(href)
     if isinstance(source, LocalFile):
         sums = []
-        for path in (source.path, *_beside(source.path, known(source.path))):
+        for path in (source.path, *_beside(source.path, of_file(source.path, FORMATS))):
             with path.open("rb") as file:
                 sums.append(hashlib.file_digest(file, "sha256").hexdigest())
         return sums[0] if len(sums) == 1 else hashlib.sha256("|".join(sums).encode()).hexdigest()
@@ -207,10 +207,10 @@ def identity(href: str, policy: SourcePolicy) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _beside(path: Path, form: Format | None) -> list[Path]:
+def _beside(path: Path, form: Format) -> list[Path]:
     """Return the file beside a raster that holds its pixels, if there is one."""
-    other = path.with_suffix(form.beside) if form and form.beside else None
-    return [other] if other and other.is_file() and not other.is_symlink() else []
+    other = path.with_suffix(form.beside)
+    return [other] if form.beside and other.is_file() and not other.is_symlink() else []
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def authalic_q(lat_deg: Floats) -> Floats:
     return q * sine
 
 
-def rings_m2(rings: Rings, count: int) -> Floats:
-    """Return the area of each of `count` geometries in square metres, shape (count,)."""
+def rings_m2(rings: Rings) -> Floats:
+    """Return the area of each geometry that the rings are of, in square metres."""
     start, end = rings.points, rings.points[rings.following]
     middle, half = (start + end) / 2, (end - start) / 2
     q = np.zeros(len(start))
@@ -45,7 +45,7 @@ def rings_m2(rings: Rings, count: int) -> Floats:
     # bincount adds in the order of the vertices: a ring's area does not depend on its company.
     total = np.bincount(rings.ring, weights=strip, minlength=len(rings.of))
     inside = np.abs(total) * rings.sign * (WGS84_A_M**2 / 2)
-    area = np.bincount(rings.of, weights=inside, minlength=count)
+    area = np.bincount(rings.of, weights=inside, minlength=rings.count)
     return area.astype(np.float64)
 
 
@@ -59,4 +59,4 @@ def area_m2(geometries: Geometries) -> Floats:
     Returns:
         Shape (n,), zero where there is no polygon.
     """
-    return rings_m2(Rings.of_polygons(geometries), len(geometries))
+    return rings_m2(Rings.of_polygons(geometries))

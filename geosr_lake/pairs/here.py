@@ -1,8 +1,8 @@
 """The pairs among scenes that fit into memory, found in this process: no shuffle, no JVM.
 
 The tiles of the LR side are dealt to parts, a crowded one to several by time, and each part is
-matched as a task of the join is (`match`), in as many threads as there are cores: GEOS and Arrow
-compute outside of Python's lock.
+matched as a task of the join is (`match`), in as many threads as there are cores: GEOS, Arrow
+and most of numpy compute outside of Python's lock.
 """
 
 import os

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from geosr_lake.pairs.area import area_m2, rings_m2
 from geosr_lake.pairs.rings import Floats, Geometries, Ints, Rings, half_planes
 
-AT_ONCE = 2_000
-"""Pairs that are measured at a time: their points then stay in a core's cache."""
+POINTS_AT_ONCE = 70_000
+"""Points of LR footprints that are looked at at a time: they then stay in a core's cache."""
 MANY_VERTICES = 50
 """An LR footprint of more is cut before it is intersected: a MODIS tile has hundreds."""
 
@@ -36,25 +36,25 @@ def overlap_frac(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> Fl
     used, hr_at = np.unique(hr_at, return_inverse=True)
     hr = hr[used]
     outlines = Rings.of_polygons(hr)
-    whole = rings_m2(outlines, len(hr))
-    convex, planes = half_planes(outlines, len(hr))
+    whole = rings_m2(outlines)[hr_at]
+    convex, planes = half_planes(outlines)
     lr, lr_at = _cut(lr, hr, lr_at, hr_at)
+    rings = Rings.of_polygons(lr)
+    points = np.diff(rings.first_point)[lr_at]
     shared = np.zeros(len(lr_at))
-    by_geos = np.flatnonzero(~convex[hr_at])
-    for some in _pieces(by_geos):
+    for some in _pieces(np.flatnonzero(convex[hr_at]), points):
+        shared[some] = rings_m2(rings.take(lr_at[some]).within(planes[hr_at[some]]))
+    for some in _pieces(np.flatnonzero(~convex[hr_at]), points):
         shared[some] = area_m2(shapely.intersection(lr[lr_at[some]], hr[hr_at[some]]))
-    lr_rings = Rings.of_polygons(lr)
-    for some in _pieces(np.flatnonzero(convex[hr_at])):
-        left = lr_rings.take(lr_at[some]).within(planes[hr_at[some]])
-        shared[some] = rings_m2(left, len(some))
-    whole = whole[hr_at]
     share = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
     rounded: Floats = np.round(np.clip(share, 0.0, 1.0), 9)
     return rounded
 
 
-def _pieces(at: Ints) -> list[Ints]:
-    return [at[start : start + AT_ONCE] for start in range(0, len(at), AT_ONCE)]
+def _pieces(pairs: Ints, points: Ints) -> list[Ints]:
+    """Deal out pairs to pieces of about `POINTS_AT_ONCE`, by the points of each pair."""
+    piece = np.cumsum(points[pairs]) // POINTS_AT_ONCE
+    return np.split(pairs, np.flatnonzero(np.diff(piece)) + 1) if len(pairs) else []
 
 
 def _cut(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> tuple[Geometries, Ints]:
@@ -66,6 +66,8 @@ def _cut(lr: Geometries, hr: Geometries, lr_at: Ints, hr_at: Ints) -> tuple[Geom
     Returns:
         LR footprints, whole and cut, and the place of each pair's.
     """
+    used, lr_at = np.unique(lr_at, return_inverse=True)
+    lr = lr[used]
     some = np.flatnonzero(shapely.get_num_coordinates(lr)[lr_at] > MANY_VERTICES)
     if not some.size:
         return lr, lr_at

@@ -1,6 +1,7 @@
 """The rings of many polygons in flat arrays, and what convex polygons leave of them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -16,16 +17,19 @@ class Rings:
     """Rings of some geometries, point after point.
 
     Attributes:
-        points: Shape (points, 2), longitude and latitude; a ring's first point is not repeated.
+        points: Shape (points, 2), longitude and latitude; no point of a ring is its next one too,
+            nor its last the first.
         ring: Shape (points,), the number of each point's ring, rising.
         of: Shape (rings,), the place of each ring's geometry, rising.
         sign: Shape (rings,), 1 for a shell and -1 for a hole.
+        count: Number of geometries.
     """
 
     points: Floats
     ring: Ints
     of: Ints
     sign: Ints
+    count: int
 
     @classmethod
     def of_polygons(cls, geometries: Geometries) -> "Rings":
@@ -39,10 +43,13 @@ class Rings:
         parts, of_part = parts[polygonal], of_part[polygonal]
         rings, of_ring = shapely.get_rings(parts, return_index=True)
         points, ring = shapely.get_coordinates(rings, return_index=True)
-        last = np.diff(ring, append=len(rings)) != 0
+        # The last point of a ring is its first again; others may be repeated as well.
+        again = np.diff(ring, append=len(rings)) != 0
+        again[:-1] |= ~again[:-1] & (points[1:] == points[:-1]).all(axis=1)
         # A polygon's first ring is its shell, the others are holes.
         hole = np.diff(of_ring, prepend=-1) == 0
-        return cls(points[~last], ring[~last], of_part[of_ring], np.where(hole, -1, 1))
+        sign = np.where(hole, -1, 1)
+        return cls(points[~again], ring[~again], of_part[of_ring], sign, len(geometries))
 
     @property
     def following(self) -> Ints:
@@ -52,21 +59,27 @@ class Rings:
         place[last] = np.concatenate([[0], last[:-1] + 1])[: len(last)]
         return place
 
+    @cached_property
+    def first_ring(self) -> Ints:
+        """Where the rings of each geometry begin, and the last ones end; shape (count + 1,)."""
+        return np.searchsorted(self.of, np.arange(self.count + 1))
+
+    @cached_property
+    def first_point(self) -> Ints:
+        """Where the points of each geometry begin, and the last ones end; shape (count + 1,)."""
+        return np.searchsorted(self.ring, self.first_ring)
+
     def take(self, at: Ints) -> "Rings":
         """Return the rings of the geometries at some places, which may repeat; shape (pairs,)."""
-        many = int(at.max(initial=-1)) + 1
-        first_ring = np.searchsorted(self.of, np.arange(many + 1))
-        first_point = np.searchsorted(self.ring, first_ring)
-        rings, points = (np.diff(first)[at] for first in (first_ring, first_point))
-        ring, point = (
-            _runs(first[at], times) for first, times in ((first_ring, rings), (first_point, points))
-        )
-        shift = np.cumsum(rings) - rings - first_ring[at]
+        rings, points = (np.diff(first)[at] for first in (self.first_ring, self.first_point))
+        ring, point = _runs(self.first_ring[at], rings), _runs(self.first_point[at], points)
+        shift = np.cumsum(rings) - rings - self.first_ring[at]
         return Rings(
             self.points[point],
             self.ring[point] + np.repeat(shift, points),
             np.repeat(np.arange(len(at)), rings),
             self.sign[ring],
+            len(at),
         )
 
     def within(self, planes: Floats) -> "Rings":
@@ -96,7 +109,7 @@ class Rings:
             found[place[cut] + inside[cut]] = points[cut] + share[:, None] * (
                 points[beyond] - points[cut]
             )
-            left = Rings(found, ring, self.of, self.sign)
+            left = Rings(found, ring, self.of, self.sign, self.count)
         return left
 
 
@@ -110,20 +123,19 @@ MOST_SIDES = 16
 """Sides of a convex polygon that is seen as half planes: each is a look at all points."""
 
 
-def half_planes(rings: Rings, count: int) -> tuple[NDArray[np.bool_], Floats]:
+def half_planes(rings: Rings) -> tuple[NDArray[np.bool_], Floats]:
     """Tell which of some valid geometries are convex polygons of few sides, and their half planes.
 
     Args:
         rings: The rings of the geometries.
-        count: How many geometries there are.
 
     Returns:
-        Shape (count,), and shape (count, sides, 4): a point of each side and the way to the next
-        one, with the polygon on the left. Sides that a polygon does not have are 0, as those of
-        other geometries are: everything lies within them.
+        Shape (geometries,), and shape (geometries, sides, 4): a point of each side and the way to
+        the next one, with the polygon on the left. Sides that a polygon does not have are 0, as
+        those of other geometries are: everything lies within them.
     """
     sides = np.bincount(rings.ring, minlength=len(rings.of))
-    alone = np.bincount(rings.of, minlength=count)[rings.of] == 1
+    alone = np.diff(rings.first_ring)[rings.of] == 1
     following = rings.following
     way = rings.points[following] - rings.points
     turn = way[:, 0] * way[following, 1] - way[:, 1] * way[following, 0]
@@ -133,12 +145,12 @@ def half_planes(rings: Rings, count: int) -> tuple[NDArray[np.bool_], Floats]:
     )
     # A ring that only turns one way could still turn twice around, but then it is not valid.
     convex = alone & (left != right) & (sides <= MOST_SIDES)
-    planes = np.zeros((count, int(sides[convex].max(initial=0)), 4))
+    planes = np.zeros((rings.count, int(sides[convex].max(initial=0)), 4))
     point = np.flatnonzero(convex[rings.ring])
     ring = rings.ring[point]
     place = point - np.searchsorted(rings.ring, ring)
     forth = np.where(right[ring], -1, 1)[:, None]
     planes[rings.of[ring], place] = np.hstack([rings.points[point], forth * way[point]])
-    found = np.zeros(count, bool)
+    found = np.zeros(rings.count, bool)
     found[rings.of[convex]] = True
     return found, planes

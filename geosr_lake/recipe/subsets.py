@@ -120,6 +120,8 @@ class Subset(Section):
     def meaning(self, scale: float = 1.0) -> dict[str, Any]:
         """Return what the choice of samples depends on, with scaled quotas."""
         told = self.model_dump(mode="json", exclude={"label"})
+        if self.extent is None:  # as before there were any
+            del told["extent"]
         told["quotas"] = {name: scaled(n, scale) for name, n in told["quotas"].items()}
         return told
 

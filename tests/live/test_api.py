@@ -90,12 +90,15 @@ def test_the_command(lake: Lake, server: Server, capsys: pytest.CaptureFixture[s
         "--lake", str(lake.root), "--json",
     ]  # fmt: skip
     # Another one fetches: without --wait that ends it, with --wait it takes its turn.
-    with held(lake.root, "slices", 3):
-        for more, code in (([], LockedError.exit_code), (["--wait", "60"], 0)):
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ended:
-                app([*words, *more])
-            assert ended.value.code == code
+    with held(lake.root, "slices") as let_go:
+        with pytest.raises(SystemExit) as ended:
+            app(words)
+        assert ended.value.code == LockedError.exit_code
+        let_go()
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            app([*words, "--wait", "60"])
+    assert ended.value.code == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["fetched"] == 8
     assert summary["counts"]["kept"] == summary["counts"]["read"] > 0

@@ -123,9 +123,10 @@ def test_withdraw_waits_for_who_holds_the_scenes_if_told_to(
     words = ["--lake", str(root)]
     assert app(["scenes", "ingest", str(source), *words], standalone_mode=False) in (None, 0)
     withdraw = ["scenes", "withdraw", item["id"], *words]
-    with held(root, "scenes", 4):
+    with held(root, "scenes") as let_go:
         assert app(withdraw, standalone_mode=False) == LockedError.exit_code
         assert Lake.open(root).arrow("scenes").num_rows == 1
+        let_go()
         assert app([*withdraw, "--wait", "60"], standalone_mode=False) in (None, 0)
     assert Lake.open(root).arrow("scenes").num_rows == 0
     assert "waiting for it, 60 s at most" in " ".join(capsys.readouterr().err.split())

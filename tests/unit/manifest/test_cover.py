@@ -1,7 +1,9 @@
 """Land-cover fractions against arithmetic on rasters made for the test."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-from tempfile import gettempdir
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ from manifest_world import EPSG, FIELD, NODATA, SOUTH_M, URBAN, WEST_M, write_ra
 from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
-from geosr_lake.errors import UsageError
+from geosr_lake.errors import CorruptDataError, UsageError
 from geosr_lake.manifest import cover
 from geosr_lake.manifest.cover import class_fractions, site_points, stratum
 from geosr_lake.manifest.layer import LandCover
+from geosr_lake.net.convert import as_geotiff
 from geosr_lake.recipe import UrbanRule
 
 RULE = UrbanRule(layer="made", classes=(URBAN, 14), min_frac=0.25)
@@ -309,39 +312,71 @@ def vrt(member: str) -> str:
       </SimpleSource></VRTRasterBand></VRTDataset>"""
 
 
+def classes_file(path: Path, seed: int = 5) -> Path:
+    classes = np.random.default_rng(seed).choice([URBAN, FIELD], size=(60, 60)).astype(np.uint8)
+    return write_raster(path, classes, west=WEST_M, north=SOUTH_M + 900, pixel=15, nodata=None)
+
+
+def as_format(tif: Path, name: str, driver: str) -> Path:
+    """Write a raster anew, with what GDAL puts beside it."""
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE", GDAL_PAM_ENABLED="YES"):
+        copy(tif, tif.with_name(name), driver=driver)
+    return tif.with_name(name)
+
+
 @pytest.mark.parametrize("name", ["all.vrt", "all.tif"])
 def test_a_mosaic_is_refused_unread(tmp_path: Path, name: str) -> None:
     mosaic = tmp_path / name
-    mosaic.write_text(vrt("/vsicurl/http://192.0.2.1/a.tif"))
-    with pytest.raises(UsageError, match="cannot be read: GDAL does not read it by itself"):
+    mosaic.write_text(vrt(str(classes_file(tmp_path / "member.tif"))))
+    with pytest.raises(UsageError, match="cannot be read: It is neither GeoTIFF"):
         LandCover(mosaic)
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("c.mrf", "MRF"), ("c.ers", "ERS"), ("c.pix", "PCIDSK")]
+)
+def test_formats_that_can_name_other_files_are_refused(
+    tmp_path: Path, name: str, driver: str
+) -> None:
+    path = as_format(classes_file(tmp_path / "c.tif"), name, driver)
+    with rasterio.open(path) as bait:
+        assert bait.read().any()
+    with pytest.raises(UsageError, match="cannot be read: It is neither GeoTIFF"):
+        LandCover(path)
 
 
 FORMATS = {
     "c.nc": "netCDF",  # with its header inside
+    "c.gpkg": "GPKG",
     "c.rst": "RST",  # the rest with headers or projections beside them
     "c.bil": "EHdr",
     "c.dat": "ENVI",
     "c.sdat": "SAGA",
-    "c.pix": "PCIDSK",
+    "c.asc": "AAIGrid",
 }
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_any_format_that_gdal_reads_counts_the_same(tmp_path: Path, name: str) -> None:
-    rng = np.random.default_rng(5)
-    classes = rng.choice([URBAN, FIELD], size=(60, 60)).astype(np.uint8)
-    at = {"west": WEST_M, "north": SOUTH_M + 900, "pixel": 15, "nodata": None}
-    tif = write_raster(tmp_path / "c.tif", classes, **at)
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE", GDAL_PAM_ENABLED="YES"):
-        copy(tif, tmp_path / name, driver=FORMATS[name])
-    with LandCover(tif) as here, LandCover(tmp_path / name) as there:
-        sites = (np.array([EPSG]), np.array([WEST_M]), np.array([SOUTH_M]), 600.0)
+def test_other_formats_count_the_same(tmp_path: Path, name: str) -> None:
+    tif = classes_file(tmp_path / "c.tif")
+    sites = (np.array([EPSG]), np.array([WEST_M]), np.array([SOUTH_M]), 600.0)
+    with LandCover(tif) as here, LandCover(as_format(tif, name, FORMATS[name])) as there:
         assert here.sites(*sites) == there.sites(*sites)
         assert set(here.sites(*sites)[0]) == {URBAN, FIELD}
         assert here.version != there.version
-        (told,) = Path(gettempdir()).glob("geosr-cover-*/cover.tif")
-    assert not told.exists()
+
+
+def test_a_version_is_that_of_pixels_and_header(tmp_path: Path) -> None:
+    path = as_format(classes_file(tmp_path / "c.tif"), "c.dat", "ENVI")
+    header = path.with_suffix(".hdr")
+    other = as_format(classes_file(tmp_path / "d.tif", seed=6), "d.dat", "ENVI")
+    assert header.is_file()
+    found = [as_geotiff(path).version, as_geotiff(other).version]
+    header.write_text(header.read_text().replace("map info", "; no map info"))
+    os.utime(path)
+    found.append(as_geotiff(path).version)
+    assert len(set(found)) == 3
+    assert as_geotiff(path).path == as_geotiff(path).path, "made once"
 
 
 def test_a_file_of_several_rasters_names_them(tmp_path: Path) -> None:
@@ -353,11 +388,35 @@ def test_a_file_of_several_rasters_names_them(tmp_path: Path) -> None:
         LandCover(tmp_path / "cci.nc")
 
 
+def test_numbers_with_fractions_are_not_copied_first(tmp_path: Path) -> None:
+    heights = xarray.DataArray(np.zeros((4, 4), np.float32), dims=("y", "x"), name="height")
+    heights.to_netcdf(tmp_path / "h.nc")
+    with pytest.raises(UsageError, match="not one band of whole numbers"):
+        LandCover(tmp_path / "h.nc")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("sys.exit(3)", "GDAL fails at it"),
+     ("raise MemoryError", "GDAL fails at it"),
+     ("os.abort()", "GDAL fails at it"), ("sys.stderr.write('so'); sys.exit(3)", "so")],
+)  # fmt: skip
+def test_a_process_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+) -> None:
+    (tmp_path / "c.bin").write_bytes(b"no format")
+    run = subprocess.run
+    failing = [sys.executable, "-c", f"import os, sys\n{code}"]
+    monkeypatch.setattr(subprocess, "run", lambda _, **options: run(failing, **options))
+    with pytest.raises(CorruptDataError, match=says):
+        as_geotiff(tmp_path / "c.bin")
+
+
 def test_what_is_no_land_cover_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no land-cover raster here"):
         LandCover(tmp_path / "none.tif")
     (tmp_path / "text.tif").write_text("not a raster")
-    with pytest.raises(UsageError, match="cannot be read: GDAL does not read it by itself"):
+    with pytest.raises(UsageError, match="cannot be read: It is neither GeoTIFF"):
         LandCover(tmp_path / "text.tif")
     heights = np.zeros((4, 4), np.float32)
     path = write_raster(
