@@ -124,6 +124,7 @@ def test_a_job_runs_from_the_zip(cluster: str, shipped: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_cluster_gives_what_one_machine_gives(
     cluster: str, shipped: Path, tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_cluster_gives_what_one_machine_gives(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_bucket_gives_what_a_folder_gives(
     cluster: str, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
