@@ -311,14 +311,8 @@ WAYS: dict[str, Callable[[Task], Found]] = {
 OF_OURS = {"geosr_lake", "geosr_lake --spark"}
 
 
-def starts_spark(name: str, task: Task) -> bool:
-    """Tell whether a way needs a session; its start is timed apart."""
-    if name != "geosr_lake":
-        return name in ("geosr_lake --spark", "Sedona range join")
-    from geosr_lake.lake import ledger
-    from geosr_lake.pairs.here import MOST_SCENES
-
-    return ledger.row_count(task.lake, "scenes") > MOST_SCENES
+IN_SPARK = {"geosr_lake --spark", "Sedona range join"}
+"""What needs a session; its start is timed apart."""
 
 
 def cpu_s() -> float:
@@ -338,7 +332,7 @@ def run(name: str, task: Task) -> dict[str, Any]:
     os.environ.setdefault("GEOSR_MASTER", "local[2]")
     os.environ.setdefault("GEOSR_DRIVER_MEMORY", "10g")
     with tempfile.TemporaryDirectory() as events:
-        in_spark = starts_spark(name, task)
+        in_spark = name in IN_SPARK
         begun = time.perf_counter()
         if in_spark:
             _session(events)

@@ -5,7 +5,7 @@ rows (`lake.changes`). So every write is whole, and a run that was killed leaves
 before or those of after, which the next run takes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
 from statistics import median
@@ -23,6 +23,7 @@ from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.increment import difference, increment
 from geosr_lake.pairs.match import STEPS, Tested
+from geosr_lake.pairs.spans import WHOLE, Span
 from geosr_lake.pairs.tiles import grow
 from geosr_lake.recipe import PairRule, Recipe
 
@@ -152,7 +153,8 @@ def build(
         lake: The lake.
         recipe: Its section `pairs` is the rule.
         anew: Find all pairs again and put them in the place of the former ones if they differ.
-        engine: What finds all pairs: `auto` takes Spark from `here.MOST_SCENES` scenes on.
+        engine: What finds all pairs: `auto` takes Spark where what is near in time
+            does not fit into this process (`spans`).
         progress: Told of the steps.
 
     Raises:
@@ -174,10 +176,11 @@ def build(
         if since is not None and not anew:
             outcome = _grown(lake, rule, met.rows, since, steps)
         if outcome is None:
-            # Former pairs are compared with the new ones, so both are held.
-            few = max(sum(counts), _held(lake, rule)) <= here.MOST_SCENES
-            from_nothing = _from_nothing if few and engine == "auto" else _from_nothing_in_spark
-            outcome = from_nothing(lake, rule, met.rows, since, steps)
+            spans = None if engine == "spark" else _spans(lake, rule)
+            if spans is None:
+                outcome = _from_nothing_in_spark(lake, rule, met.rows, since, steps)
+            else:
+                outcome = _from_nothing(lake, rule, met.rows, since, spans, steps)
         summary = PairsSummary(
             rule_id=rule.rule_id,
             lr_sensor=rule.lr.sensor,
@@ -265,14 +268,36 @@ def _grown(
     )
 
 
+def _spans(lake: Lake, rule: PairRule) -> list[Span] | None:
+    """Return the spans of time that are matched one after the other; None: only Spark can."""
+    if held := _held(lake, rule):
+        # Former pairs are compared with the new ones, so both are held.
+        few = max(sum(sides.counts(lake, rule)), held) <= here.MOST_SCENES
+        return [WHOLE] if few else None
+    return sides.in_spans(lake, rule, here.MOST_SCENES)
+
+
 def _from_nothing(
-    lake: Lake, rule: PairRule, tile_pairs: pa.Table, since: int | None, steps: Progress
+    lake: Lake,
+    rule: PairRule,
+    tile_pairs: pa.Table,
+    since: int | None,
+    spans: list[Span],
+    steps: Progress,
 ) -> _Outcome:
     """Find all pairs in this process; they take the place of the former ones if they differ."""
     steps.start("Footprints that intersect")
-    lr, hr = (sides.read(lake, rule, side, here.NEEDED) for side in sides.SIDES)
     did: list[Tested] = []
-    found = here.find(lr, hr, tile_pairs, rule, did.append)
+
+    def of_spans() -> Iterator[pa.Table]:
+        for span in spans:
+            lr, hr = (
+                sides.read(lake, rule, side, here.NEEDED, also)
+                for side, also in zip(sides.SIDES, span, strict=True)
+            )
+            yield from here.find(lr, hr, tile_pairs, rule, did.append)
+
+    found = of_spans()
     txn, where = _newer(lake, rule, since), {"rule_id": rule.rule_id}
     former = ledger.read(lake.root, "pairs", filters=[("rule_id", "=", rule.rule_id)])
     if len(former):
@@ -291,9 +316,9 @@ def _from_nothing(
         new=kinds.get("new", 0),
         altered=kinds.get("changed", 0),
         removed=kinds.get("removed", 0),
-        scenes_new=len(lr) + len(hr),
+        scenes_new=sum(sides.counts(lake, rule)),
         from_nothing=True,
-        cut={"tasks": len(did), **evenness(did)},
+        cut={"spans": len(spans), "tasks": len(did), **evenness(did)},
     )
 
 

@@ -6,6 +6,8 @@ from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.pairs import here, tiles
 from geosr_lake.pairs import scenes as sides
+from geosr_lake.pairs.match import Tested
+from geosr_lake.pairs.spans import WHOLE
 from geosr_lake.recipe import Recipe
 
 
@@ -47,19 +49,24 @@ def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
         RecipeError: If it has some, but none passes the recipe's filter.
     """
     rule, steps = recipe.pairs, progress or Silent()
-    steps.start("Reading scenes")
-    lr, hr = (sides.read(lake, rule, side, here.NEEDED) for side in sides.SIDES)
-    for side, rows in zip(sides.SIDES, (lr, hr), strict=True):
-        if not rows.num_rows:
+    counts = sides.counts(lake, rule)
+    for side, scenes in zip(sides.SIDES, counts, strict=True):
+        if not scenes:
             raise sides.why_none(lake, rule, side)
     steps.start("Tiles that meet")
     met = tiles.present(lake, rule.lr.sensor, rule.hr.sensor)
     steps.start("Footprints that intersect")
-    did = here.count(lr, hr, met, rule)
+    did = Tested.nothing()
+    for span in sides.in_spans(lake, rule, here.MOST_SCENES) or [WHOLE]:
+        lr, hr = (
+            sides.read(lake, rule, side, here.NEEDED, also)
+            for side, also in zip(sides.SIDES, span, strict=True)
+        )
+        did += here.count(lr, hr, met, rule)
     return PairCount(
         rule_id=rule.rule_id,
-        lr_scenes=len(lr),
-        hr_scenes=len(hr),
+        lr_scenes=counts[0],
+        hr_scenes=counts[1],
         tile_pairs=len(met),
         scene_pairs_tested=did.scene_pairs,
         footprint_pairs_tested=did.footprint_pairs,

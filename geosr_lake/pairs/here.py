@@ -21,12 +21,13 @@ from geosr_lake.pair_ids import pair_ids
 from geosr_lake.pairs.layout import Ints, group_tiles
 from geosr_lake.pairs.match import FOUND, Clock, Scenes, Tested, TilePairs, match
 from geosr_lake.pairs.match import count as count_rows
+from geosr_lake.pairs.spans import Times
 from geosr_lake.recipe import PairRule
 
 NEEDED = ("tile", "scene_id", "t_start", "t_end", "footprint_wkb")
 """The columns of `scenes` that are looked at."""
 MOST_SCENES = 4_000_000
-"""Scenes of both sides that are matched so; more go to Spark. 2.8 million needed 4.1 GB."""
+"""Scenes of both sides that are held at a time. 2.8 million needed 4.1 GB."""
 ROWS_A_PART = 50_000
 """Scenes of a part, about: what is held while it is matched grows with it."""
 
@@ -109,7 +110,7 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
     part_of_tile = group_tiles(table, min(count, max(1, len(of_lr.names))))
     hr_tile = np.repeat(np.arange(len(of_hr.names)), np.diff(known.first))
     part_of_pair = part_of_tile[known.lr_tile]
-    lr_times, hr_times = (_Times.of(side) for side in (lr, hr))
+    lr_times, hr_times = (Times.of(side) for side in (lr, hr))
     for part in np.unique(part_of_tile) if len(part_of_tile) else [0]:
         mine = part_of_pair == part
         meets = np.zeros(len(of_hr.names), bool)
@@ -142,19 +143,8 @@ def _whole(scenes: pa.Table) -> pa.Table:
     return rest.append_column("footprint_wkb", pa.DictionaryArray.from_arrays(at, values))
 
 
-class _Times(NamedTuple):
-    """When the scenes of a side begin and end, microseconds."""
-
-    start_us: Ints
-    end_us: Ints
-
-    @classmethod
-    def of(cls, scenes: pa.Table) -> "_Times":
-        return cls(*(scenes[n].cast(pa.int64()).to_numpy() for n in ("t_start", "t_end")))
-
-
 def _by_time(
-    lr_at: Ints, hr_at: Ints, lr: _Times, hr: _Times, window_us: int
+    lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int
 ) -> Iterator[tuple[Ints, Ints]]:
     """Yield a part's scenes whole, or cut by the time of the LR scenes where they are too many.
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.pairs.spans import WHOLE, Span, Times, spans
 from geosr_lake.recipe import PairRule, SceneFilter
 
 if TYPE_CHECKING:
@@ -45,10 +46,29 @@ def _instant(value: Any) -> pa.Scalar:
     return pa.scalar(value, pa.timestamp("us", tz="UTC"))
 
 
-def read(lake: Lake, rule: PairRule, side: Side, columns: Sequence[str]) -> pa.Table:
-    """Return the scenes of one side of a rule, at the pinned version of `scenes`."""
+def read(
+    lake: Lake, rule: PairRule, side: Side, columns: Sequence[str], also: Any = None
+) -> pa.Table:
+    """Return the scenes of one side of a rule, at the pinned version of `scenes`.
+
+    Args:
+        lake: The lake.
+        rule: The rule.
+        side: The side.
+        columns: Columns that are read.
+        also: Another condition that they fulfil, as an Arrow expression.
+    """
+    condition = passes(rule, side) if also is None else passes(rule, side) & also
     coded = [name for name in columns if name == "footprint_wkb"]
-    return lake.arrow("scenes", columns=list(columns), filters=passes(rule, side), coded=coded)
+    return lake.arrow("scenes", columns=list(columns), filters=condition, coded=coded)
+
+
+def in_spans(lake: Lake, rule: PairRule, most: int) -> list[Span] | None:
+    """Return spans of time with at most so many scenes of both sides each, see `spans.spans`."""
+    if sum(counts(lake, rule)) <= most:
+        return [WHOLE]
+    lr, hr = (Times.of(read(lake, rule, side, ["t_start", "t_end"])) for side in SIDES)
+    return spans(lr, hr, rule.window_us, most)
 
 
 def counts(lake: Lake, rule: PairRule) -> tuple[int, int]:

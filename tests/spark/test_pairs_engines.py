@@ -149,6 +149,27 @@ def test_limits_change_the_way_and_not_the_pairs(
     assert not build(lake, RULE, anew=True).changed
 
 
+@pytest.mark.parametrize("most", [1, 60, 100])
+def test_spans_change_the_way_and_not_the_pairs(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """More scenes than are held at a time: span by span, and with Spark where none fits."""
+    put(lake, scenes(20))
+    build(lake, RULE)
+    other = Lake.create(tmp_path / "spans")
+    put(other, scenes(20))
+    monkeypatch.setattr(here, "MOST_SCENES", most)
+    told = count(other, RULE)
+    summary = build(other, RULE)
+    assert rows(other) == rows(lake)
+    assert told.pairs == summary.pairs == summary.pairs_new > 0
+    assert (summary.lr_scenes, summary.hr_scenes) == (told.lr_scenes, told.hr_scenes)
+    assert summary.scenes_new == summary.lr_scenes + summary.hr_scenes
+    run = max(other.arrow("runs").to_pylist(), key=lambda run: run["started_at"])
+    cut = json.loads(run["detail"])
+    assert cut.get("spans", 0) > 1 or (most == 1 and "groups" in cut)
+
+
 def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Into parts of about equal size, which find the same pairs."""
     crowded = [
