@@ -81,7 +81,7 @@ def build(
     ] = False,
     in_spark: Annotated[
         bool,
-        typer.Option("--spark", help="Find all pairs with Spark, however few the scenes are."),
+        typer.Option("--spark", help="Find all pairs with Spark, as on a cluster."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count the pairs, and write nothing.")
