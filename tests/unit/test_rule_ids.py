@@ -143,6 +143,11 @@ def or_null(fresh: Any, others: Others) -> Others:
     return lambda value: [fresh] if value is None else [None, *others(value)]
 
 
+def moved_on_earth(box: Any) -> list[Any]:
+    """Move each side of a box, where it then still is one."""
+    return [moved for moved in each_moved(box) if max(moved[0], moved[2]) <= 180]
+
+
 def each_moved(value: list[float]) -> list[Any]:
     """A list with one of its numbers a little greater, for each of them."""
     return [[n + 0.25 * (i == at) for i, n in enumerate(value)] for at in range(len(value))]
@@ -196,7 +201,8 @@ READ: dict[str, tuple[str | None, Others]] = {
     "select.subsets": ("select", one_gone),
     "select.subsets.*.name": ("select", text),
     "select.subsets.*.sites": ("select", one_of("grid", "chips")),
-    "select.subsets.*.bounds": ("select", or_null(BOX, each_moved)),
+    "select.subsets.*.bounds": ("select", or_null(BOX, moved_on_earth)),
+    "select.subsets.*.extent": ("select", or_null("conus", one_of("conus", "vermont"))),
     "select.subsets.*.quotas.*": ("select", lambda value: [value + 100]),
     "select.subsets.*.spread": ("select", section({"months": [5]})),
     "select.subsets.*.spread.months": ("select", MONTHS),
