@@ -27,6 +27,22 @@ def digest(parts: Iterable[str | int]) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:ID_DIGITS]
 
 
+def version_of(versions: Iterable[str]) -> str:
+    """Return the one SHA-256 that stands for several, whatever their order; of one it is itself."""
+    known = sorted(versions)
+    return known[0] if len(known) == 1 else hashlib.sha256("|".join(known).encode()).hexdigest()
+
+
+def files_version(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of a file's bytes; of several files the one that stands for them."""
+    return version_of(map(_file_version, files))
+
+
+def _file_version(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def scene_id(sensor: str, *identity: str) -> str:
     """Return the id of an acquisition from what identifies it, whatever the archive calls it."""
     return "scn-" + digest((sensor, *identity))

@@ -1,7 +1,6 @@
 """`geosr manifest`: choose the samples of a release."""
 
 import shlex
-from collections.abc import Collection
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geosr_lake.cli import manifest_words as words
 from geosr_lake.cli.console import (
     JsonOption,
     LakeOption,
@@ -25,10 +25,9 @@ from geosr_lake.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from geosr_lake.lake import Lake
-    from geosr_lake.manifest import Files, ManifestSummary
+    from geosr_lake.manifest import Files
     from geosr_lake.manifest.differ import Difference
     from geosr_lake.manifest.predict import Prediction
-    from geosr_lake.manifest.summary import CellCount
 
 app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
 
@@ -36,53 +35,6 @@ app = typer.Typer(help="Choose the samples of a release.", no_args_is_help=True)
 @app.callback()
 def manifest() -> None:
     """Choose the samples of a release."""
-
-
-def _show(summary: "ManifestSummary", name: str) -> None:
-    found: dict[str, int | float | str] = {
-        "manifest": summary.manifest_id,
-        "pairs": summary.pairs,
-        "tile pairs": summary.tile_pairs,
-        "sites where their extents meet": summary.sites_found,
-        "sites drawn": summary.sites_drawn,
-        "candidates": summary.candidates,
-        "samples": summary.samples,
-        "reserves": summary.reserves,
-    }
-    print_counts(f"Manifest of {name}{': no change' if summary.unchanged else ''}", found)
-    steps = [[s.rule, s.n_in, s.n_dropped, s.n_out] for s in summary.funnel]
-    print_rows(["rule", "in", "dropped", "out"], steps, title="Funnel of candidates")
-    rows = [
-        [c.subset, c.stratum, c.band or "", c.asked, c.samples, c.reserves_asked, c.reserves]
-        for c in summary.quotas
-    ]
-    head = ["subset", "stratum", "part", "asked", "samples", "reserves asked", "reserves"]
-    print_rows(head, rows, title="Quotas")
-    rows = [
-        [subset, split, *counts.values()]
-        for subset, of_subset in summary.splits.items()
-        for split, counts in of_subset.items()
-    ]
-    print_rows(["subset", "split", "blocks", "samples", "reserves"], rows, title="Splits")
-
-
-def _show_prediction(found: "Prediction", name: str) -> None:
-    counts: dict[str, int | float | str] = {
-        "tile pairs": found.tile_pairs,
-        "share of the sites": "all" if found.frac >= 1 else f"{found.frac:.1%}",
-        "sites looked at": found.sites_looked_at,
-        "seconds": f"{found.seconds:.1f}",
-    }
-    print_counts(f"What a manifest of {name} would hold: nothing is written", counts)
-    rows = [
-        [
-            *(cell.subset, cell.stratum, cell.band or "", cell.asked, cell.samples),
-            "met" if cell.met else cell.plus_minus,
-        ]
-        for cell in found.cells
-    ]
-    head = ["subset", "stratum", "part", "asked", "samples", "plus or minus"]
-    print_rows(head, rows, title="Quotas")
 
 
 def _by_name(given: list[str] | None, option: str) -> dict[str, Path]:
@@ -100,86 +52,6 @@ def _by_name(given: list[str] | None, option: str) -> dict[str, Path]:
             raise UsageError(f"The subset {name} has two files", where=option)
         found[name] = Path(path)
     return found
-
-
-def _named(cell: "CellCount") -> str:
-    return ", ".join(filter(None, (cell.subset, cell.stratum, cell.band)))
-
-
-def _lacking(cell: "CellCount") -> str:
-    if cell.samples < cell.asked:
-        return f"{cell.samples:,} of {cell.asked:,} samples"
-    return f"{cell.reserves:,} of {cell.reserves_asked:,} reserves"
-
-
-def _unbounded(recipe: Recipe, extents: Collection[str]) -> list[str]:
-    """Say which labelled subsets draw without the extent of their label product."""
-    _, rule = recipe.selection
-    names = [
-        part.name
-        for part in rule.parts
-        if part.label and part.sites == "grid" and not (part.extent or part.bounds)
-    ]
-    told = ", ".join(name for name in names if name not in extents)
-    if not told:
-        return []
-    return [f"Without --extent sites of {told} may lie where their label product has nothing."]
-
-
-def _empty_splits(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
-    """Say which subsets have nothing in a split, and which keys of the recipe decide that."""
-    _, rule = recipe.selection
-    said = []
-    for subset, of_subset in summary.splits.items():
-        empty = [
-            split
-            for split, counts in of_subset.items()
-            if not counts["samples"] and getattr(rule.split, split) > 0
-        ]
-        if not empty or len(empty) == len(of_subset):
-            continue
-        names = " and ".join(empty)
-        if rule.split.mode == "blocks":
-            said.append(f"No block of {subset} holds samples of {names}: see select.block_deg.")
-        else:
-            said.append(
-                f"{subset} has too few samples for the share of {names}: see select.split, or ask "
-                "for more."
-            )
-    return said
-
-
-def _shortfalls(summary: "ManifestSummary", recipe: Recipe) -> list[str]:
-    from geosr_lake.sensors.tasks import TASKS
-
-    said = [
-        f"Only {_lacking(cell)} of {_named(cell)} were found: {cell.reason}."
-        for cell in summary.quotas
-        if cell.reason
-    ]
-    if summary.sites_drawn and not summary.urban_seen:
-        urban = recipe.selection[1].urban
-        classes = ", ".join(map(str, urban.classes))
-        said.append(
-            f"No site holds any of the classes {classes}, which count as urban: is the raster of "
-            f"--land-cover the layer {urban.layer}?"
-        )
-    if summary.cover_pixel_m > (size := TASKS[summary.task].site_size_m):
-        said.append(
-            f"A pixel of the land cover is {summary.cover_pixel_m:,.0f} m wide and a site {size:g} "
-            "m: most sites are urban wholly or not at all."
-        )
-    if summary.widened:
-        said.append(
-            f"The draw was widened to {summary.sites_per_tile_pair} sites a tile pair, because "
-            "quotas were not met with select.sites_per_tile_pair."
-        )
-    if summary.pairs_outdated:
-        said.append(
-            "The pairs are older than the lake's scenes: `geosr pairs build` with the same recipe "
-            "brings them up to date, then build the manifest again."
-        )
-    return said
 
 
 LandCoverOption = Annotated[
@@ -272,11 +144,11 @@ def build(
         rule = load_recipe(recipe)
         files = Files(_by_name(chips, "--chips"), _by_name(extent, "--extent"), ecoregions)
         opened = Lake.open(lake, tell=say, wait_s=wait)
-        for sentence in _unbounded(rule, files.extents):
+        for sentence in words.unbounded(rule, files.extents):
             say(sentence)
         if dry_run:
             found = _predicted(opened, rule, land_cover, files)
-            show = partial(_show_prediction, found, rule.name)
+            show = partial(words.show_prediction, found, rule.name)
             report(asdict(found), as_json=as_json, show=show, next_step=command)
             return
         with progress_bar() as progress:
@@ -285,11 +157,11 @@ def build(
         report(
             asdict(summary),
             as_json=as_json,
-            show=lambda: _show(summary, rule.name),
+            show=lambda: words.show(summary, rule.name),
             next_step=shlex.join([*following, "--lake", lake]) if summary.samples else None,
         )
-        said = [*_unbounded(rule, files.extents), *_shortfalls(summary, rule)]
-        for sentence in [*said, *_empty_splits(summary, rule)]:
+        said = [*words.unbounded(rule, files.extents), *words.shortfalls(summary, rule)]
+        for sentence in [*said, *words.empty_splits(summary, rule)]:
             say(sentence)
         if not summary.samples:
             raise IncompleteError(

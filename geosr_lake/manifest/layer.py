@@ -1,7 +1,6 @@
 """A land-cover layer: one raster, or several that lie beside each other, as one."""
 
 import glob
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geosr_lake.errors import UsageError
+from geosr_lake.ids import version_of
 from geosr_lake.manifest.cover import CoverRaster, Floats, Ints
 from geosr_lake.manifest.sites import lonlat
 
@@ -124,10 +124,7 @@ class LandCover:
     @cached_property
     def version(self) -> str:
         """What tells these rasters from others, in whatever order they are named."""
-        versions = sorted(self._shelf.take(tile.where).version for tile in self._tiles)
-        if len(versions) == 1:
-            return versions[0]
-        return hashlib.sha256("|".join(versions).encode()).hexdigest()
+        return version_of(self._shelf.take(tile.where).version for tile in self._tiles)
 
     @property
     def pixel_m(self) -> float:

@@ -1,6 +1,5 @@
 """Where sites of the subsets may lie: bounds, extents, chips and regions, from anybody's files."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geosr_lake.errors import UsageError
+from geosr_lake.ids import files_version
 from geosr_lake.manifest.cells import UTM_NORTH_DEG, UTM_SOUTH_DEG
 from geosr_lake.manifest.polygons import Geometries, read_polygons
 from geosr_lake.manifest.sites import Cells, lonlat, squares
@@ -80,7 +80,7 @@ class Places:
         named = {f"chips {name}": path for name, path in files.chips.items()}
         named |= {f"extent {name}": path for name, path in extents.items()}
         named |= {"ecoregions": files.ecoregions} if files.ecoregions else {}
-        self.versions = {name: _version(path) for name, path in sorted(named.items())}
+        self.versions = {name: files_version([path]) for name, path in sorted(named.items())}
 
     @property
     def on_grid(self) -> list[int]:
@@ -167,11 +167,6 @@ def _are_known(subsets: tuple[Subset, ...], names: list[str | None], path: Path)
                     where=str(path),
                     next_step=f"Did you mean {near[0]!r}?" if near else None,
                 )
-
-
-def _version(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _outline(name: str) -> Path:

@@ -7,7 +7,6 @@ other raster, on this machine or on a host.
 """
 
 import atexit
-import hashlib
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geosr_lake.errors import CorruptDataError
+from geosr_lake.ids import files_version
 from geosr_lake.net.gdal_env import load_rasterio
 
 DRIVERS = ("netCDF", "GRIB", "ENVI", "EHdr", "AAIGrid", "GRASSASCIIGrid", "RST", "SAGA", "RRASTER",
@@ -76,15 +76,7 @@ def _converted(source: Path, mtime_ns: int, size: int) -> Converted:  # noqa: AR
         lines = done.stderr.strip().splitlines()
         said = lines[-1] if done.returncode == _REFUSED and lines else "GDAL fails at it"
         raise CorruptDataError(said, where=str(source))
-    return Converted(target, _version([Path(name) for name in json.loads(done.stdout)]))
-
-
-def _version(files: list[Path]) -> str:
-    sums = []
-    for path in sorted(files):
-        with path.open("rb") as file:
-            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return sums[0] if len(sums) == 1 else hashlib.sha256("|".join(sums).encode()).hexdigest()
+    return Converted(target, files_version(map(Path, json.loads(done.stdout))))
 
 
 def main(source: str, target: str) -> None:

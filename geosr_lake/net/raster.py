@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geosr_lake.errors import CorruptDataError, PermanentSourceError, TransientSourceError
+from geosr_lake.ids import files_version
 from geosr_lake.net.formats import (
     FORMATS,
     GEOTIFF,
@@ -194,11 +195,8 @@ def identity(href: str, policy: SourcePolicy) -> str:
     """
     source = policy.locate(href)
     if isinstance(source, LocalFile):
-        sums = []
-        for path in (source.path, *_beside(source.path, of_file(source.path, FORMATS))):
-            with path.open("rb") as file:
-                sums.append(hashlib.file_digest(file, "sha256").hexdigest())
-        return sums[0] if len(sums) == 1 else hashlib.sha256("|".join(sums).encode()).hexdigest()
+        beside = _beside(source.path, of_file(source.path, FORMATS))
+        return files_version((source.path, *beside))
     remote = RangeFile(source)
     try:
         said = f"{without_query(source.url)}|{remote.size}|{remote.etag}"

@@ -36,6 +36,7 @@ def submit(job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_ingest_scenes(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "items.ndjson", [naip(state="co"), naip(state="ne"), landsat()])
     lake = tmp_path / "lake"

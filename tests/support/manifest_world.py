@@ -18,6 +18,7 @@ from geosr_lake import ids
 from geosr_lake.lake import Lake
 from geosr_lake.manifest import ManifestSummary, build
 from geosr_lake.manifest.cells import cells_in_boxes
+from geosr_lake.manifest.layer import LandCover
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe import Recipe
 from geosr_lake.sensors.tasks import Task
@@ -256,3 +257,11 @@ def make_built(folder: Path) -> Built:
     put(lake, scenes, pairs)
     land_cover = town_and_fields(folder / "land_cover.tif")
     return Built(lake, scenes, pairs, rule, land_cover, build(lake, rule, land_cover))
+
+
+def fractions(
+    path: Path, x_m: int = WEST_M, y_m: int = SOUTH_M, size_m: float = 600.0, epsg: int = EPSG
+) -> dict[int, float]:
+    """Return the shares of the classes in one square of ground."""
+    with LandCover(path) as layer:
+        return layer.sites(np.array([epsg]), np.array([x_m]), np.array([y_m]), size_m)[0]

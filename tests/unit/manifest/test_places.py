@@ -74,11 +74,17 @@ def test_an_outline_that_ships_holds_unless_an_extent_is_given(tmp_path: Path) -
     assert other.versions["extent conus"] == found.versions["extent conus"]
 
 
-def test_the_outlines_hold_their_places_and_no_neighbours() -> None:
-    conus, vermont = (
-        read_polygons(resource_dir("catalog") / "outlines" / f"{name}.geojson").shapes[0]
-        for name in ("conus", "vermont")
-    )
+@pytest.fixture(scope="module")
+def outlines() -> dict[str, shapely.Geometry]:
+    """What ships, by name."""
+    folder = resource_dir("catalog") / "outlines"
+    return {path.stem: read_polygons(path).shapes[0] for path in folder.glob("*.geojson")}
+
+
+def test_the_outlines_hold_their_places_and_no_neighbours(
+    outlines: dict[str, shapely.Geometry],
+) -> None:
+    conus, vermont = outlines["conus"], outlines["vermont"]
     inside = {
         "Miami": (-80.3, 25.8),
         "Seattle": (-122.2, 47.6),
@@ -107,13 +113,15 @@ def test_the_outlines_hold_their_places_and_no_neighbours() -> None:
     assert area_m2(np.array([vermont, conus])) / 1e6 == pytest.approx([23_600, 7_800_000], rel=0.05)
 
 
-def test_the_outline_agrees_with_another_one(real_data: Path) -> None:
+def test_the_outline_agrees_with_another_one(
+    outlines: dict[str, shapely.Geometry], real_data: Path
+) -> None:
     """Natural Earth's, 1:110 million."""
     (path,) = (real_data / "strata" / "naturalearth_lowres").glob("*.shp")
     countries = geopandas.read_file(path)
     states = countries[countries.name == "United States of America"].geometry.iloc[0]
     lower = max(shapely.get_parts(states), key=lambda part: part.area)
-    conus = read_polygons(resource_dir("catalog") / "outlines" / "conus.geojson").shapes[0]
+    conus = outlines["conus"]
     assert lower.intersection(conus).area / conus.area > 0.995
     assert lower.intersection(conus).area / lower.area > 0.95
 
