@@ -37,11 +37,16 @@ class Task:
     window_us: int
 
 
-def _duck() -> Any:
+PEER_MEMORY = "9GB"
+"""What a peer that can spill may hold itself: a quarter less than what a process is stopped at."""
+
+
+def _duck(task: Task) -> Any:
     import duckdb
     import duckdb_extension_spatial
 
-    db = duckdb.connect(config={"threads": 2, "memory_limit": "12GB",
+    db = duckdb.connect(config={"threads": 2, "memory_limit": PEER_MEMORY,
+                                "temp_directory": str(task.folder / "spilled"),
                                 "allow_unsigned_extensions": "true"})  # fmt: skip
     folder = (
         Path(duckdb_extension_spatial.__file__).parent / "extensions" / f"v{duckdb.__version__}"
@@ -72,16 +77,16 @@ def _sums_of(path: Path) -> list[int]:
 
 def duckdb_rows(task: Task) -> Found:
     """What the factorized join finds, with gap and overlap, as rows in a file: as much as ours."""
-    db, path = _duck(), task.folder / "rows.parquet"
+    db, path = _duck(task), task.folder / "rows.parquet"
     _sides(db, task)
-    near = _factorized(db, task, "scene_id")
+    near = _factorized(db, task)
     db.execute(f"""
-        COPY (WITH {near},
-              l AS (SELECT *, ST_GeomFromWKB(lw) AS lg, ST_GeomFromWKB(hw) AS hg FROM near)
-              SELECT lk, hk, lid AS lr_scene_id, hid AS hr_scene_id,
+        COPY (WITH {near}
+              SELECT lk, hk, ln.scene_id AS lr_scene_id, hn.scene_id AS hr_scene_id,
                      greatest(hs - le, 0) - greatest(ls - he, 0) AS gap_us,
-                     ST_Area(ST_Intersection(lg, hg)) / ST_Area(hg) AS overlap_frac
-              FROM l WHERE ST_Intersects(lg, hg)) TO '{path}'""")
+                     ST_Area(ST_Intersection(l.g, h.g)) / ST_Area(h.g) AS overlap_frac
+              FROM {SHAPES} JOIN lr ln ON ln.k = lk JOIN hr hn ON hn.k = hk
+              WHERE ST_Intersects(l.g, h.g)) TO '{path}'""")
     return _sums_of(path), lambda: _count(db, f"WITH {near} SELECT count(*) FROM near")
 
 
@@ -102,7 +107,7 @@ def sedonadb_rows(task: Task) -> Found:
 
 
 def duckdb_plain(task: Task) -> Found:
-    db = _duck()
+    db = _duck(task)
     _sides(db, task)
     near = NEAR.format(w=task.window_us)
     query = f"SELECT {SUMS} FROM lr l JOIN hr h ON ST_Intersects(l.g, h.g) AND {near}"
@@ -110,39 +115,49 @@ def duckdb_plain(task: Task) -> Found:
 
 
 def duckdb_factorized(task: Task) -> Found:
-    db = _duck()
+    db = _duck(task)
     _sides(db, task)
     query = f"""
         WITH {_factorized(db, task)}
         SELECT count(*), sum(lk), sum(hk), sum((lk * hk) % 1000003), (SELECT count(*) FROM near)
-        FROM near WHERE ST_Intersects(ST_GeomFromWKB(lw), ST_GeomFromWKB(hw))"""
+        FROM {SHAPES} WHERE ST_Intersects(l.g, h.g)"""
     *sums, tested = (int(v or 0) for v in db.execute(query).fetchone())
     return sums, tested
 
 
-def _factorized(db: Any, task: Task, name: str = "NULL") -> str:
-    """Return the common tables of our factorization; the last, `near`, is what is left to test."""
+SHAPES = "near JOIN lr_f l ON l.shape = near.lf JOIN hr_f h ON h.shape = near.hf"
+
+
+def _factorized(db: Any, task: Task) -> str:
+    """Return the common tables of our factorization; the last, `near`, is what is left to test.
+
+    As ours it carries numbers through the join, and holds each shape once, decoded.
+    """
     w = task.window_us
     width = max(86_400_000_000, 2 * w)
     for side in ("lr", "hr"):
         path = task.folder / f"{side}_tiles.parquet"
         db.execute(f"CREATE TABLE {side}_t AS SELECT * FROM '{path}'")
+        db.execute(
+            f"CREATE TABLE {side}_f AS SELECT hash(wkb) AS shape, "
+            f"ST_GeomFromWKB(any_value(wkb)) AS g FROM {side} GROUP BY ALL"
+        )
     db.execute(
         f"CREATE TABLE met AS SELECT l.tile lt, h.tile ht FROM lr_t l JOIN hr_t h ON {BOXES}"
     )
     lr_first, hr_first = f"l.s // {width}", f"(h.s - {w}) // {width}"
     return f"""
-             lb AS (SELECT k, {name} AS id, tile, s, e, xmin, ymin, xmax, ymax, wkb,
+             lb AS (SELECT k, tile, s, e, xmin, ymin, xmax, ymax, hash(wkb) AS shape,
                     {lr_first} AS f,
                     unnest(range(CAST({lr_first} AS BIGINT), CAST(l.e // {width} + 1 AS BIGINT))) b
                     FROM lr l),
-             hb AS (SELECT h.k, {name} AS id, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, wkb,
+             hb AS (SELECT h.k, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, hash(wkb) AS shape,
                     {hr_first} AS f,
                     unnest(range(CAST({hr_first} AS BIGINT),
                                  CAST((h.e + {w}) // {width} + 1 AS BIGINT))) b
                     FROM hr h JOIN met ON met.ht = h.tile),
-             near AS MATERIALIZED (SELECT l.k AS lk, h.k AS hk, l.wkb AS lw, h.wkb AS hw,
-                    l.id AS lid, h.id AS hid, l.s AS ls, l.e AS le, h.s AS hs, h.e AS he
+             near AS MATERIALIZED (SELECT l.k AS lk, h.k AS hk, l.shape AS lf, h.shape AS hf,
+                    l.s AS ls, l.e AS le, h.s AS hs, h.e AS he
                     FROM lb l JOIN hb h ON l.tile = h.tile AND l.b = h.b
                     WHERE l.b = greatest(l.f, h.f) AND {NEAR.format(w=w)} AND {BOXES})"""
 
@@ -157,6 +172,8 @@ def _sedonadb(task: Task, what: str) -> Any:
     import sedonadb
 
     sd = sedonadb.connect()
+    sd.options.memory_limit = PEER_MEMORY.lower()
+    sd.options.temp_dir = str(task.folder)
     for side in ("lr", "hr"):
         sd.read_parquet(str(task.folder / f"{side}.parquet")).to_view(side)
     sides = [

@@ -33,9 +33,6 @@ class Pin:
 def manifest_pins(root: Root, versions: dict[str, int]) -> list[Pin]:
     """Return what each manifest of the lake was made from.
 
-    The run that wrote a manifest has the versions that it read, also if it was killed after its
-    commit; of a run from before the ledger had them, its commit has.
-
     Args:
         root: The lake.
         versions: The committed version of every table.
@@ -46,6 +43,28 @@ def manifest_pins(root: Root, versions: dict[str, int]) -> list[Pin]:
     if "manifests" not in versions:
         return []
     listed = ledger.read(root, "manifests", versions["manifests"], columns=["manifest_id"])
+    known = manifest_inputs(root)
+    pins = []
+    for name in sorted(listed.column("manifest_id").to_pylist()):
+        if name not in known:
+            raise IncompleteError(
+                f"Nothing tells from which versions the manifest {name} was made",
+                where=str(root),
+                next_step="Use --keep-all: then no version is removed.",
+            )
+        pins.append(Pin(name, known[name]))
+    return pins
+
+
+def manifest_inputs(root: Root) -> dict[str, dict[str, int]]:
+    """Return the Delta version of each table that the first build of a manifest read.
+
+    The run that wrote a manifest has the versions that it read, also if it was killed after its
+    commit; of a run from before the ledger had them, its commit has.
+
+    Returns:
+        Table to version, by manifest; a manifest that nothing tells of is missing.
+    """
     builds = [
         row | {"detail": json.loads(row["detail"])}
         for row in ledger.read(root, "runs").to_pylist()
@@ -59,18 +78,12 @@ def manifest_pins(root: Root, versions: dict[str, int]) -> list[Pin]:
         )
     )
     commits = {row["run_id"]: dict(row["versions"]) for row in _commits(root)}
-    pins = []
-    for name in sorted(listed.column("manifest_id").to_pylist()):
-        by = [row for row in builds if row["detail"].get("manifest_id") == name]
-        found = [known for row in by if (known := _inputs(row, commits))]
-        if not found:
-            raise IncompleteError(
-                f"Nothing tells from which versions the manifest {name} was made",
-                where=str(root),
-                next_step="Use --keep-all: then no version is removed.",
-            )
-        pins.append(Pin(name, found[0]))
-    return pins
+    found: dict[str, dict[str, int]] = {}
+    for row in builds:
+        name = row["detail"].get("manifest_id")
+        if name and name not in found and (inputs := _inputs(row, commits)):
+            found[name] = inputs
+    return found
 
 
 def _inputs(run: dict[str, Any], commits: dict[str, dict[str, int]]) -> dict[str, int]:

@@ -80,7 +80,7 @@ def diff(lake: Lake, a: str, b: str) -> Difference:
     """
     heads = [manifest_head(lake, name) for name in (a, b)]
     one, two = (_rows(lake, name) for name in (a, b))
-    both = one.keys() & two.keys()
+    both, made_from = one.keys() & two.keys(), manifest_inputs(lake.root)
     moved = Counter(
         name for sample in both for name, value in one[sample].items() if two[sample][name] != value
     )
@@ -89,7 +89,7 @@ def diff(lake: Lake, a: str, b: str) -> Difference:
         b=b,
         recipe=changed(*(flat(head.recipe.written()) for head in heads)),
         files=changed(*map(_files, heads)),
-        versions=changed(*(read_versions(lake, name) for name in (a, b))),
+        versions=changed(*(made_from.get(name, {}) for name in (a, b))),
         in_both=len(both),
         only_a=len(one) - len(both),
         only_b=len(two) - len(both),
@@ -103,23 +103,6 @@ def diff(lake: Lake, a: str, b: str) -> Difference:
             if one.get(sample) != two.get(sample)
         ),
     )
-
-
-def read_versions(lake: Lake, manifest_id: str) -> dict[str, int]:
-    """Return the Delta version of every table that the first build of a manifest read.
-
-    Returns:
-        Table to version; empty where `runs` does not know.
-    """
-    wanted = [("stage", "=", "manifest build"), ("status", "=", "done")]
-    rows = lake.arrow("runs", columns=["started_at", "detail", "versions_in"], filters=wanted)
-    made = [
-        r for r in rows.to_pylist() if json.loads(r["detail"]).get("manifest_id") == manifest_id
-    ]
-    if not made:
-        return {}
-    first = min(made, key=lambda row: row["started_at"])
-    return dict(first["versions_in"] or ())
 
 
 def _files(head: Head) -> Row:

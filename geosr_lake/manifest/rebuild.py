@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.lake import Lake, Progress
+from geosr_lake.lake.pins import manifest_inputs
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.build import chosen, hashed_columns
 from geosr_lake.manifest.choose import choose
-from geosr_lake.manifest.differ import read_versions
 from geosr_lake.manifest.inputs import read
 from geosr_lake.manifest.layer import Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places
@@ -64,7 +64,7 @@ def rebuild(
     """
     head, told = manifest_head(lake, manifest_id), progress or Silent()
     task_name, rule = head.recipe.selection
-    task, versions = TASKS[task_name], read_versions(lake, manifest_id)
+    task, versions = TASKS[task_name], manifest_inputs(lake.root).get(manifest_id)
     if not versions:
         raise IncompleteError(
             "The lake does not know from which versions the manifest was made", where=manifest_id

@@ -14,12 +14,14 @@ SR = "sr"
 
 def _is_box(bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     west, south, east, north = bounds
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
+    inside = -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90
+    if not inside or west == east or (west, east) == (180, -180):
         raise ValueError(
             "bounds are [west, south, east, north] in degrees; west is greater than east only "
             "over 180 degrees"
         )
-    return bounds
+    # The meridian has two names: a box begins at -180 and ends at 180.
+    return (-west if west == 180 else west, south, -east if east == -180 else east, north)
 
 
 Outline = Literal["conus", "vermont"]

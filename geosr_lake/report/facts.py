@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
+from geosr_lake.archives import reasons
 from geosr_lake.lake import Lake
 from geosr_lake.report.rows import by_key, query
 
 MAX_RUNS = 60
 """Runs that the page lists, the latest first."""
+OUTCOMES = get_args(reasons.Outcome)
 
 _ITEMS = """
     SELECT archive, collection, sensor, outcome, reason, count(*) AS n FROM items
@@ -136,8 +138,9 @@ def _outcomes(lake: Lake) -> tuple[Outcome, ...]:
         Outcome(r["archive"], r["collection"], r["outcome"], r["reason"], r["n"])
         for r in _merged(query(lake, "items", _ITEMS))
     ]
-    order = {"kept": 0, "unsupported": 1, "quarantined": 2}
-    rows.sort(key=lambda o: (order[o.outcome], -o.n, o.archive, o.collection, o.reason or ""))
+    rows.sort(
+        key=lambda o: (OUTCOMES.index(o.outcome), -o.n, o.archive, o.collection, o.reason or "")
+    )
     return tuple(rows)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from geosr_lake.lake import Lake
+from geosr_lake.lake.pins import manifest_inputs
 from geosr_lake.recipe import SIDES
 from geosr_lake.report.contest import (
     Contest,
@@ -195,10 +196,13 @@ def explain_manifest(lake: Lake, name: str) -> Explanation | None:
         for (subset, role, split, stratum), n in sorted(groups.items())
     ]
     written = [{"split": split, "shards": n} for split, n in sorted(shards.items())]
+    inputs = manifest_inputs(lake.root).get(name, {})
+    read = [{"table": table, "version": version} for table, version in sorted(inputs.items())]
     sections = (
         section("Funnel of candidates", sorted(funnel, key=_by_step), most=MAX_STEPS),
         section("Rows", rows),
         section("Shards written", written),
+        section("Delta versions that were read", read),
     )
     facts = {k: v for k, v in head.items() if k not in ("manifest_id", "recipe")}
     return Explanation(name, "manifest", says, facts, sections)

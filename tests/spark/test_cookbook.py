@@ -6,7 +6,7 @@ import re
 import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
@@ -71,6 +71,20 @@ def test_coverage(built: Any) -> None:
     assert {row["place"] for row in found} == {"zone 13N"}
     urban = sum(s["stratum"] == "urban" for s in samples(built))
     assert sum(row["urban"] for row in found) == urban
+
+
+def test_coverage_by_state(rich: Built) -> None:
+    """By what the photographs are called; of another name, by zone."""
+    scenes = {scene["scene_id"]: scene for scene in rows(rich, "scenes")}
+    wanted: Counter[tuple[str, str, str]] = Counter()
+    for row in samples(rich):
+        name, start = (scenes[row["hr_scene_id"]][key] for key in ("item_id", "t_start"))
+        place = "zone 13N" if name.startswith("quad") else name[:2]
+        wanted[row["manifest_id"], place, f"{start:%Y-%m}"] += 1
+    assert {place for _, place, _ in wanted} == {"co", "ne", "zone 13N"}
+    found = asked(rich, "coverage")
+    assert {(r["manifest_id"], r["place"], r["month"]): r["samples"] for r in found} == wanted
+    assert len(found) == len(wanted)
 
 
 def test_days_had(lake: Lake) -> None:
@@ -145,20 +159,45 @@ def test_shared_scenes(built: Any) -> None:
     assert by(asked(built, "shared_scenes"), "scene_id", "splits") == wanted
 
 
-def test_reserves(built: Any) -> None:
-    wanted = Counter((r["split"], r["stratum"], r["role"]) for r in rows(built, "manifest"))
-    found = asked(built, "reserves")
-    for row in found:
-        assert row["samples"] == wanted.pop((row["split"], row["stratum"], "sample"), 0)
-        assert row["reserves"] == wanted.pop((row["split"], row["stratum"], "reserve"), 0)
-        assert row["taken"] == 0
-    assert not wanted
+def test_reserves(rich: Built) -> None:
+    places = rows(rich, "manifest")
+    key = ("manifest_id", "subset", "split", "stratum")
+    held = Counter((*(row[name] for name in key), row["role"]) for row in places)
+    by_id = {(row["manifest_id"], row["sample_id"]): row for row in places}
+    taken = Counter(
+        tuple(by_id[row["manifest_id"], row["sample_id"]][name] for name in key)
+        for row in rows(rich, "samples")
+        if row["replaces"]
+    )
+    assert taken.total() == 2
+    for row in asked(rich, "reserves"):
+        mine = tuple(row[name] for name in key)
+        assert row["samples"] == held.pop((*mine, "sample"), 0)
+        assert row["reserves"] == (reserves := held.pop((*mine, "reserve"), 0))
+        a_reserve = round(row["samples"] / reserves, 1) if reserves else None
+        assert row["samples_a_reserve"] == a_reserve
+        assert row["taken"] == taken.pop(mine, 0)
+    assert not held
+    assert not taken
 
 
-def test_seasons(built: Any) -> None:
-    found = asked(built, "seasons")
-    assert {(row["hemisphere"], row["month"]) for row in found} == {("north", 1)}
-    assert found[0]["samples"] == len(samples(built)) == found[0]["urban"] + found[0]["non_urban"]
+def test_seasons(rich: Built) -> None:
+    south = {site["site_id"]: site["lat"] < 0 for site in rows(rich, "sites")}
+    starts = {scene["scene_id"]: scene["t_start"] for scene in rows(rich, "scenes")}
+    wanted: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    for row in samples(rich):
+        half = "south" if south[row["site_id"]] else "north"
+        key = row["manifest_id"], half, starts[row["hr_scene_id"]].month
+        wanted[key][row["stratum"]] += 1
+    assert {key[1:] for key in wanted} == {(h, m) for h in ("north", "south") for m in (1, 6)}
+    found = asked(rich, "seasons")
+    assert {
+        (row["manifest_id"], row["hemisphere"], row["month"]): (
+            row["samples"], row["urban"], row["non_urban"],
+        )
+        for row in found
+    } == {key: (of.total(), of["urban"], of["non_urban"]) for key, of in wanted.items()}  # fmt: skip
+    assert len(found) == len(wanted)
 
 
 def test_latitudes(built: Any) -> None:
@@ -187,23 +226,30 @@ def test_land_cover(built: Any) -> None:
             s["site_id"] for s in samples(built) if s["stratum"] == "non_urban"
         },
     }
+    classes = {number for sites in groups.values() for s in sites for number in cover[s]}
+    assert len(classes) > 1
+    assert [row["class"] for row in found] == sorted(classes)
     for name, sites in groups.items():
         for row in found:
             mean = 100 * sum(cover[s].get(row["class"], 0.0) for s in sites) / len(sites)
             assert (row[name] or 0.0) == pytest.approx(mean, abs=0.006), (name, row["class"])
 
 
-def test_shortfall(built: Any) -> None:
-    got = Counter((r["subset"], r["stratum"], r["role"]) for r in rows(built, "manifest"))
-    found = asked(built, "shortfall")
-    assert {(row["subset"], row["stratum"]) for row in found} == {
-        ("sr", "urban"), ("sr", "non_urban"),
-    }  # fmt: skip
+def test_shortfall(rich: Built) -> None:
+    key = ("manifest_id", "subset", "stratum")
+    got = Counter((*(r[name] for name in key), r["role"]) for r in rows(rich, "manifest"))
+    found = asked(rich, "shortfall")
+    assert [row["lacking"] for row in found] == sorted((r["lacking"] for r in found), reverse=True)
     for row in found:
-        key = row["subset"], row["stratum"]
-        assert (row["samples"], row["reserves"]) == (got[*key, "sample"], got[*key, "reserve"])
-        assert row["lacking"] == row["asked"] - row["samples"] == 0
-        assert row["reason"] is None
+        mine = tuple(row[name] for name in key)
+        assert (row["samples"], row["reserves"]) == (got[*mine, "sample"], got[*mine, "reserve"])
+        assert row["lacking"] == row["asked"] - row["samples"]
+    assert found[0]["asked"] == TOO_MANY
+    assert found[0]["lacking"] > 0
+    assert found[0]["reason"]
+    assert [row["reason"] for row in found[1:] if not row["lacking"] and row["reserves"]] == (
+        [None] * 5
+    )
 
 
 def test_funnel_by_split(built: Any) -> None:
@@ -245,7 +291,10 @@ def test_clouds(built: Any) -> None:
 
 def test_lonely_scenes(built: Any) -> None:
     paired = {p[side] for p in built.pairs for side in ("lr_scene_id", "hr_scene_id")}
-    for row in asked(built, "lonely_scenes"):
+    found = asked(built, "lonely_scenes")
+    assert sum(row["in_no_pair"] for row in found) > 0
+    assert {row["sensor"] for row in found} == {scene.sensor for scene in built.scenes}
+    for row in found:
         own = {s.scene_id for s in built.scenes if s.sensor == row["sensor"]}
         assert (row["scenes"], row["in_no_pair"]) == (len(own), len(own - paired))
 
@@ -290,27 +339,51 @@ def pixels(place: dict[str, Any], n: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+TOO_MANY = 1_000
+"""Urban samples that are asked for where there are fewer sites."""
+
+
+def photograph(n: int, row: dict[str, Any]) -> dict[str, Any]:
+    """A scene as of one of two states, half of them of another month; some keep their name."""
+    if row["sensor"] != "naip":
+        return row
+    named = row | {"item_id": (f"co_m_{n}", f"ne_m_{n}", row["item_id"])[n % 3]}
+    later = timedelta(days=160 if n % 2 else 0)
+    return named | {key: row[key] + later for key in ("t_start", "t_end")}
+
+
 @pytest.fixture(scope="module")
 def rich(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The same lake with items, scenes of several items, cubes, another manifest that is split by
-    order, and sites that were drawn for two subsets."""
+    """The same lake with items, scenes of several items, cubes with two reserves, a manifest that
+    is split by order, one that asks for too many, sites in both hemispheres and of two subsets."""
     root = tmp_path_factory.mktemp("rich") / "lake"
     lake = Lake.open(shutil.copytree(built.lake.root, root))
     build(lake, recipe(split={"mode": "paper"}), built.land_cover)
+    build(lake, recipe(quotas={"urban": TOO_MANY, "non_urban": 10}), built.land_cover)
     lake.refresh()
     scenes = [
-        scene.row() | {"superseded": superseded(scene, n % 3)}
+        photograph(n, scene.row()) | {"superseded": superseded(scene, n % 3)}
         for n, scene in enumerate(built.scenes)
     ]
     with lake.stage("scenes", "test"):
         table_rows.put(lake, "scenes", scenes)
         table_rows.add(lake, "items", items())
     twice = [row | {"subset": "river"} for row in lake.arrow("candidates").to_pylist()[::2]]
+    sites = lake.arrow("sites").to_pylist()
     with lake.stage("manifest", "test"):
         table_rows.add(lake, "candidates", twice)
-    places = [row for row in lake.arrow("manifest").to_pylist() if row["role"] == "sample"]
+        mirrored = [s | {"lat": s["lat"] * (-1) ** n} for n, s in enumerate(sites)]
+        table_rows.put(lake, "sites", mirrored)
+    role: dict[str, Rows] = {"sample": [], "reserve": []}
+    for row in lake.arrow("manifest").to_pylist():
+        role[row["role"]].append(row)
+    written = [pixels(row, n) for n, row in enumerate(role["sample"][:7])]
+    written += [
+        pixels(row, n) | {"replaces": role["sample"][n]["sample_id"]}
+        for n, row in enumerate(role["reserve"][:2], start=7)
+    ]
     with lake.stage("cubes", "test"):
-        ledger.append(lake.root, "samples", [pixels(row, n) for n, row in enumerate(places[:7])])
+        ledger.append(lake.root, "samples", written)
     return replace(built, lake=Lake.open(root))
 
 
@@ -356,7 +429,7 @@ def test_misfits(rich: Built) -> None:
             "gap_days": round(place["gap_s"] / 86_400, 2),
         }
         wanted.append((order, row["sample_id"], told))
-    assert len(wanted) == 7
+    assert len(wanted) == 9
     found = asked(rich, "misfits")
     assert [{name: row[name] for name in wanted[0][2]} for row in found] == [
         told for *_, told in sorted(wanted, key=lambda one: one[:2])

@@ -1,4 +1,4 @@
-"""A manifest keeps the versions that it was made from, also if its run was killed at the end."""
+"""A manifest keeps the versions it was made from, and is rebuilt, also if its run was killed."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,7 @@ from manifest_world import Built, recipe
 from geosr_lake.lake import Lake, ledger, summary
 from geosr_lake.lake.pins import manifest_pins
 from geosr_lake.manifest import build
+from geosr_lake.manifest.rebuild import rebuild
 
 
 def test_a_run_that_is_killed_after_its_commit_leaves_no_gap(
@@ -35,3 +36,6 @@ def test_a_run_that_is_killed_after_its_commit_leaves_no_gap(
     assert statuses == {"done", "killed"}
     assert len(pinned()) == 3
     assert {table: pinned()[name][table] for table in read} == read
+    again = rebuild(lake, name, built.land_cover)
+    assert again.same
+    assert {table: again.versions[table] for table in read} == read

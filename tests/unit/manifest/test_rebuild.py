@@ -66,7 +66,9 @@ def test_every_row_is_equal_although_the_tables_have_changed(world: World) -> No
 def test_a_row_that_differs_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     lake, manifest, land_cover, files = world
     # As if the versions were those of today.
-    monkeypatch.setattr("geosr_lake.manifest.rebuild.read_versions", lambda lake, _: lake.versions)
+    monkeypatch.setattr(
+        "geosr_lake.manifest.rebuild.manifest_inputs", lambda _: {manifest: lake.versions}
+    )
     found = rebuild(lake, manifest, land_cover, files=files)
     assert not found.same
     assert found.equal_rows < found.rows
