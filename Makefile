@@ -40,13 +40,14 @@ bench: java $(VENV)/dev.stamp ## Run the benchmarks
 	set -e; for script in $(sort $(wildcard benchmarks/bench_*.py)); do \
 		echo "$$script"; $(BIN)/python "$$script"; done
 
-JOIN = $(BIN)/python benchmarks/bench_join.py --pair
+JOIN = $(BIN)/python benchmarks/bench_join.py --rounds 1 --pair
 OURS = --only geosr_lake "geosr_lake --spark"
 
 bench-large: java $(VENV)/dev.stamp ## Run the join over ten and fifty years, a crowded tile, and cells: an hour
 	$(JOIN) modis-landsat --years 10 --cut 330
-	$(JOIN) sentinel2-naip --years 10 --cut 150
-	$(JOIN) modis-landsat --years 50 --cut 600 --only geosr_lake
+	$(JOIN) sentinel2-naip --years 10 --cut 200
+	$(JOIN) modis-landsat --years 50 --cut 600 $(OURS)
+	$(JOIN) modis-landsat $(OURS)
 	$(JOIN) modis-landsat --skew 50 --skew-side lr $(OURS)
 	$(JOIN) modis-landsat --skew 50 --skew-side hr $(OURS)
 	$(JOIN) modis-landsat --cells modis landsat $(OURS)

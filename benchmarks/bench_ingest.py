@@ -8,7 +8,7 @@ drops it. Peak memory is that of all processes of a run together; pages that pro
 for each. Processor seconds are of the whole process, its start and that of the session too. With
 `--growth` only ours is run, for each number of items, to show what grows with them.
 
-    python benchmarks/bench_ingest.py [--items 200000 50000] [--data ../shared/data] [--rounds 1]
+    python benchmarks/bench_ingest.py [--items 200000 50000] [--data ../shared/data] [--rounds 3]
         [--only "geosr scenes ingest"] [--keep FOLDER] [--growth]
 """
 
@@ -124,7 +124,7 @@ def growth(folder: Path, args: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, nargs="+", default=[200_000, 50_000])
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--growth", action="store_true")

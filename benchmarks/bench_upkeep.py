@@ -9,6 +9,7 @@ pairs. The first turn warms up.
 """
 
 import argparse
+import resource
 import statistics
 import sys
 import tempfile
@@ -19,6 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
 import numpy as np
 import table_rows
+from join.measure import machine
 from pairs_world import DAY_US, Scene, put, recipe, scene_table, square, tile_table
 
 from geosr_lake.lake import Lake
@@ -92,6 +94,8 @@ def main() -> None:
         if turn:
             for name, (seconds, size, _) in results.items():
                 took[name].append((seconds, size))
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"Machine: {machine()}; peak memory {peak_gb:.1f} GB, both lakes and the scenes in it\n")
     print(f"{len(scenes):,} scenes, {len(new):,} of them new; {min(pairs):,} pairs\n")
     print("| build | median s | written KiB | of from nothing |\n|---|---|---|---|")
     medians = {

@@ -326,6 +326,8 @@ WAYS: dict[str, Callable[[Task], Found]] = {
     "Sedona range join": sedona_range_join,
 }
 OF_OURS = {"geosr_lake", "geosr_lake --spark"}
+WITH_ROWS = OF_OURS | {"DuckDB, our factorization, our rows", "SedonaDB, our rows"}
+"""What writes the pairs with gap and overlap; the others count them."""
 
 
 IN_SPARK = {"geosr_lake --spark", "Sedona range join"}

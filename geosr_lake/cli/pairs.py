@@ -92,8 +92,9 @@ def build(
     """Find the pairs of a recipe: footprints that intersect, times within its window.
 
     A later build looks only at the scenes that came, changed or went since, and gives what a
-    build from nothing gives; `--rebuild` proves it: it says how many pairs differ. Up to four
-    million scenes are matched in this process, more by Spark.
+    build from nothing gives; `--rebuild` proves it: it says how many pairs differ. Four
+    million scenes are matched at a time, without Spark; it is started, and told, where a rule's
+    pairs are found anew beside as many former ones.
 
     Example: `geosr pairs build --recipe s2_naip --lake my_lake`
 

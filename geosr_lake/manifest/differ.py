@@ -1,12 +1,12 @@
 """In what two manifests of one lake differ: their recipes, what they were made from, their rows."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from geosr_lake.lake import Lake
 from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.pins import manifest_inputs
 from geosr_lake.manifest.samples import Head, manifest_head
 from geosr_lake.recipe import Changed, changed, flat
 

@@ -178,6 +178,8 @@ def build(
         if outcome is None:
             spans = None if engine == "spark" else _spans(lake, rule)
             if spans is None:
+                if engine != "spark" and lake.tell:
+                    lake.tell(f"Spark does this: {_WHY_SPARK}.")
                 outcome = _from_nothing_in_spark(lake, rule, met.rows, since, steps)
             else:
                 outcome = _from_nothing(lake, rule, met.rows, since, spans, steps)
@@ -266,6 +268,12 @@ def _grown(
         scenes_new=found.scenes_new,
         scenes_gone=found.scenes_gone,
     )
+
+
+_WHY_SPARK = (
+    f"more than {here.MOST_SCENES:,} scenes or pairs are held at a time where the lake has pairs "
+    "of this rule, or where what is near in time is so much"
+)
 
 
 def _spans(lake: Lake, rule: PairRule) -> list[Span] | None:

@@ -17,6 +17,7 @@ from geosr_lake.report.explanation import (
     two_scenes,
 )
 from geosr_lake.report.sections import days, interval, section
+from geosr_lake.report.unpaired import no_candidate, unpaired
 
 MAX_SITES = 20
 """Sites of a pair that are told one by one."""
@@ -43,6 +44,7 @@ def explain_scene(lake: Lake, name: str) -> Explanation | None:
     sections = (
         section("Items", _items(lake, scene)),
         section("Pairs by rule", _by_rule(pairs)),
+        section("Rules without a pair", unpaired(lake, scene, {p["rule_id"] for p in pairs})),
         section("Candidates by verdict", _verdicts(lake, candidates)),
         section("In manifests", places(samples)),
     )
@@ -112,10 +114,10 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
     users = {row["name"] for row in rows_of(lake, "manifests", {"pair_rule_id": rule})}
     recipes = f" (recipe {', '.join(sorted(users))})" if users else ""
     gap = gap_in_words(pair["gap_s"])
-    says = (
+    says = [
         f"Two scenes whose footprints intersect, within the window of the rule {rule}{recipes}.",
         f"{gap[0].upper()}{gap[1:]}; LR covers {pair['overlap_frac']:.1%} of the HR footprint.",
-    )
+    ]
     facts = {
         "rule": rule,
         "gap": days(pair["gap_s"]),
@@ -124,6 +126,8 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
         "tiles": f"{pair['lr_tile']} with {pair['hr_tile']}",
     }
     candidates = rows_of(lake, "candidates", {"pair_id": name}, CANDIDATE)
+    if not candidates:
+        says.append(no_candidate(lake, rule))
     sites = served(lake, candidates, MAX_SITES)
     sections = (
         section("Scenes", two_scenes(lake, pair)),
@@ -131,4 +135,4 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
         section("Sites it serves, then those it lost", sites, most=MAX_SITES),
         section("In manifests", places(rows_of(lake, "manifest", {"pair_id": name}))),
     )
-    return Explanation(name, "pair", says, facts, sections)
+    return Explanation(name, "pair", tuple(says), facts, sections)

@@ -44,6 +44,7 @@ SCENE = (
         "assets",
         "superseded",
         "standalone",
+        "footprint_wkb",
     ),
 )
 """Columns of `scenes` that explanations read."""

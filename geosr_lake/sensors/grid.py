@@ -7,45 +7,11 @@ and Svalbard concern tile names, not the projection, and are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FALSE_NORTHING_M = 10_000_000.0
 """Northing of the equator in the southern zones (327xx)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One square of a site grid.
-
-    Attributes:
-        epsg: 326xx or 327xx.
-        x_min_m: Easting of the lower-left corner.
-        y_min_m: Northing of the lower-left corner.
-        size_m: Edge.
-    """
-
-    epsg: int
-    x_min_m: float
-    y_min_m: float
-    size_m: float
-
-    @property
-    def bounds_m(self) -> tuple[float, float, float, float]:
-        """(west, south, east, north), metres."""
-        return (
-            self.x_min_m,
-            self.y_min_m,
-            self.x_min_m + self.size_m,
-            self.y_min_m + self.size_m,
-        )
-
-    @property
-    def center_m(self) -> tuple[float, float]:
-        """(easting, northing) of the middle."""
-        return (self.x_min_m + self.size_m / 2, self.y_min_m + self.size_m / 2)
 
 
 def utm_zone(lon: ArrayLike) -> NDArray[np.int64]:
@@ -102,53 +68,6 @@ def northing_origin_m(epsg: int) -> float:
     if wgs84_utm(epsg) != epsg:
         raise ValueError(f"EPSG:{epsg} is no WGS84/UTM zone (32601 to 32660, 32701 to 32760)")
     return FALSE_NORTHING_M if epsg >= 32700 else 0.0
-
-
-def cell_corner(
-    x_m: ArrayLike, y_m: ArrayLike, *, epsg: int, size_m: float, offset_m: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower-left corners of the cells that hold points; lower and left edges belong to a cell.
-
-    Args:
-        x_m: Eastings.
-        y_m: Northings.
-        epsg: 326xx or 327xx.
-        size_m: Edge of a cell.
-        offset_m: Shift of the grid in x and y.
-
-    Returns:
-        Eastings and northings of the corners, broadcast to the points' shape.
-    """
-    south = northing_origin_m(epsg) + offset_m
-    x = np.floor((np.asarray(x_m, dtype=np.float64) - offset_m) / size_m) * size_m + offset_m
-    y = np.floor((np.asarray(y_m, dtype=np.float64) - south) / size_m) * size_m + south
-    return x, y
-
-
-def cells_within(
-    bounds_m: tuple[float, float, float, float],
-    *,
-    epsg: int,
-    size_m: float,
-    offset_m: float = 0.0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower-left corners of all whole cells inside a rectangle, row by row from the south-west.
-
-    Args:
-        bounds_m: (west, south, east, north).
-        epsg: 326xx or 327xx.
-        size_m: Edge of a cell.
-        offset_m: Shift of the grid in x and y.
-
-    Returns:
-        Two flat arrays, eastings and northings; empty where no whole cell fits.
-    """
-    west, south, east, north = bounds_m
-    origin = northing_origin_m(epsg) + offset_m
-    columns = np.arange(np.ceil((west - offset_m) / size_m), np.floor((east - offset_m) / size_m))
-    rows = np.arange(np.ceil((south - origin) / size_m), np.floor((north - origin) / size_m))
-    x, y = np.meshgrid(columns * size_m + offset_m, rows * size_m + origin)
-    return x.ravel(), y.ravel()
 
 
 def snapped_corner(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geosr_lake.sensors import grid, landsat, modis, naip, sentinel2
+from geosr_lake.sensors import landsat, modis, naip, sentinel2
 from geosr_lake.sensors.model import Sensor
 
 
@@ -61,30 +61,6 @@ class Task:
     def hr_gsd_m(self) -> float:
         """Edge of a high-resolution pixel of the cube, metres."""
         return self.site_size_m / self.hr_px
-
-    def site_epsg(self, lon: float, lat: float) -> int:
-        """EPSG code of the zone whose sites hold a point (degrees)."""
-        only_north = self.northern_zones_only
-        return int(grid.utm_epsg(lon, lat, northern_zones_only=only_north))
-
-    def cell_at(self, x_m: float, y_m: float, epsg: int) -> grid.Cell:
-        """The site that holds a point of a UTM zone (metres)."""
-        x, y = grid.cell_corner(
-            x_m, y_m, epsg=epsg, size_m=self.site_size_m, offset_m=self.grid_offset_m
-        )
-        return grid.Cell(epsg, float(x), float(y), self.site_size_m)
-
-    def cells_within(
-        self, bounds_m: tuple[float, float, float, float], epsg: int
-    ) -> list[grid.Cell]:
-        """All whole sites inside a rectangle of a UTM zone, row by row from the south-west."""
-        x, y = grid.cells_within(
-            bounds_m, epsg=epsg, size_m=self.site_size_m, offset_m=self.grid_offset_m
-        )
-        return [
-            grid.Cell(epsg, float(xi), float(yi), self.site_size_m)
-            for xi, yi in zip(x, y, strict=True)
-        ]
 
 
 MODIS_LANDSAT8 = Task(

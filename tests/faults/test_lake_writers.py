@@ -82,7 +82,7 @@ def contents(root: Path, tables: tuple[str, ...] = TABLES) -> dict[str, Any]:
 
 
 def check(root: Path) -> None:
-    """Every table is readable and has each key once; the views are those of one commit."""
+    """Every table is readable and has each key once; the views agree with each other."""
     if not (root / "tables").is_dir():
         return
     for table, terms in contracts().items():
@@ -90,9 +90,6 @@ def check(root: Path) -> None:
         twice = [k for k, n in Counter(tuple(row.values()) for row in rows).items() if n > 1]
         assert not twice, (table, twice)
     lake = Lake.open(root)
-    pinned = {t: v for t, v in lake.versions.items() if contract(t).stage != "lake"}
-    rows = [dict(row["versions"]) for row in ledger.read(root, "commits").to_pylist()]
-    assert pinned in [*rows, {}], "the views are those of one row"
     items = [row for row in lake.arrow("items").to_pylist() if row["outcome"] == "kept"]
     scenes = lake.arrow("scenes").to_pylist()
     assert len(items) == len(scenes) + sum(len(row["superseded"]) for row in scenes)

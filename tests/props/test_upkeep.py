@@ -7,14 +7,15 @@ and the pairs by brute force.
 
 import copy
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from cut_off import killed
 from pairs_oracle import brute_force
 from pairs_world import DAY_US, pairs_of, recipe
 from pyspark.sql import SparkSession
@@ -34,30 +35,10 @@ WRITES.append((deltalog, "commit"))
 Doc = dict[str, Any]
 
 
-class Killed(BaseException):
-    """Stands for the end of the process; nothing catches it."""
-
-
-@contextmanager
-def killed_after(writes: int) -> Iterator[None]:
+def killed_after(writes: int) -> AbstractContextManager[None]:
     """Let a run end after so many writes to tables, before it can commit; it may end earlier."""
     left = count(writes - 1, -1)
-
-    def ending(write: Callable[..., None]) -> Callable[..., None]:
-        def wrapped(*args: Any, **options: Any) -> None:
-            write(*args, **options)
-            if next(left) == 0:
-                raise Killed
-
-        return wrapped
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in WRITES:
-            patch.setattr(module, name, ending(getattr(module, name)))
-        try:
-            yield
-        except Killed:
-            return
+    return killed(WRITES, lambda *_: next(left) == 0)
 
 
 def sentinel2_doc(rng: random.Random) -> Doc:

@@ -5,11 +5,13 @@ import json
 import random
 from dataclasses import asdict
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from cut_off import killed
 from pyspark.sql import SparkSession
 from stac_items import box, earth_search, landsat, modis, naip, sentinel2, write_lines
 
@@ -87,28 +89,12 @@ def docs(rng: random.Random, count: int) -> list[Doc]:
     return found + rng.choices(found, k=count // 5)
 
 
-class Killed(BaseException):
-    """Stands for the end of the process; nothing catches it."""
-
-
-def killed(lake: Lake, files: list[Path], how: Engine, cut: int) -> None:
+def cut_off_run(lake: Lake, files: list[Path], how: Engine, cut: int) -> None:
     """Let a run end after so many of its writes."""
-    left = [cut]
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((tables, "append"), (tables, "apply"), (deltalog, "commit")):
-            real = getattr(module, name)
-
-            def write(*args: Any, real: Any = real, **options: Any) -> None:
-                real(*args, **options)
-                left[0] -= 1
-                if left[0] == 0:
-                    raise Killed
-
-            patch.setattr(module, name, write)
-        try:
-            ingest(lake, files, engine=how)
-        except Killed:
-            return
+    left = count(cut - 1, -1)
+    writes = [(tables, "append"), (tables, "apply"), (deltalog, "commit")]
+    with killed(writes, lambda *_: next(left) == 0):
+        ingest(lake, files, engine=how)
 
 
 STEPS: list[tuple[Engine | None, Engine, Selection, int]] = [
@@ -135,7 +121,7 @@ def test_the_same_rows_and_counts(spark: SparkSession, tmp_path: Path, seed: int
             for name in ("b.ndjson", "a.ndjson.gz")
         ]
         if killed_by:
-            killed(mixed, files, killed_by, cut)
+            cut_off_run(mixed, files, killed_by, cut)
             mixed.refresh()
         one = said(ingest(mixed, files, selection=selection, engine=how))
         other = said(ingest(here, files, selection=selection, engine="here"))
@@ -207,7 +193,7 @@ def test_a_killed_run_whose_files_were_compacted(lake: Lake, tmp_path: Path) -> 
     files = [write_lines(tmp_path / f"{i}.ndjson", docs(rng, 15)) for i in range(3)]
     other = Lake.create(tmp_path / "other")
     ingest(lake, files[:1], engine="here")
-    killed(lake, files[1:2], "here", 1)
+    cut_off_run(lake, files[1:2], "here", 1)
     path = tables.table_path(lake.root, "items")
     lake.spark.sql(f"OPTIMIZE delta.`{path}`")
     assert len(ledger.files_of(lake.root, "items", ledger.version_of(lake.root, "items") or 0)) == 1

@@ -2,8 +2,9 @@
 
 import copy
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from stac_items import FOLDER, SCENES, TILES, box, landsat, modis, naip, records, sentinel2
 
 from geosr_lake.archives import normalise
-from geosr_lake.lake import Lake, datafiles, deltalog, ledger
+from geosr_lake.lake import Lake, datafiles, deltalog, ledger, runs
 from geosr_lake.scenes import derive, tiles
 from geosr_lake.scenes.reading import item_schema
 
@@ -21,24 +22,51 @@ KEY = ("archive", "collection", "item_id", "content_hash")
 Doc = dict[str, Any]
 
 
+Write = tuple[ModuleType, str]
+
+
 class Killed(BaseException):
-    """Stands for the end of the process; nothing catches it."""
+    """Stands for the end of the process.
+
+    What a run that fails would still write and tidy is left undone; only its lock is given back,
+    since this process lives on.
+    """
 
 
 @contextmanager
-def killed_after(table: str) -> Iterator[None]:
-    """Let a run end when it has written to a table, if it does."""
-    real = deltalog.commit
+def killed(writes: Iterable[Write], ends: Callable[..., bool]) -> Iterator[None]:
+    """Let a run end after one of its writes; it may end earlier.
 
-    def commit(root: Any, name: str, *args: Any, **options: Any) -> None:
-        real(root, name, *args, **options)
-        if name == table:
-            raise Killed
+    Args:
+        writes: Functions that write to tables.
+        ends: Told the arguments of each write that is done; whether it was the last one.
+    """
+    dead = []
+
+    def ending(write: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(*args: Any, **options: Any) -> None:
+            write(*args, **options)
+            if ends(*args):
+                dead.append(True)
+                raise Killed
+
+        return wrapped
+
+    def while_alive(tidies: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **options: None if dead else tidies(*args, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deltalog, "commit", commit)
+        for module, name in writes:
+            patch.setattr(module, name, ending(getattr(module, name)))
+        for module, name in ((runs, "end"), (datafiles, "sweep")):
+            patch.setattr(module, name, while_alive(getattr(module, name)))
         with suppress(Killed):
             yield
+
+
+def killed_after(table: str) -> AbstractContextManager[None]:
+    """Let a run end when it has written to a table, if it does."""
+    return killed([(deltalog, "commit")], lambda _, name, *_rest: name == table)
 
 
 def docs(rng: random.Random, count: int) -> list[Doc]:

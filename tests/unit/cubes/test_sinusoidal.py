@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from clipped import exact_shares, sinusoidal_of
 from pyproj import CRS, Transformer
+from site_cells import cell_at
 
 from geosr_lake.cubes.grids import Grid, sample_grid
 from geosr_lake.cubes.resample import resample_flags, resample_numbers
@@ -24,7 +25,7 @@ PLACES = {
 def grids_at(epsg: int, lon: float, lat: float) -> tuple[Grid, Grid]:
     """A whole MODIS tile and the LR grid of a site near a point."""
     x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
-    cell = MODIS_LANDSAT8.cell_at(x, y, epsg)
+    cell = cell_at(MODIS_LANDSAT8, x, y, epsg)
     target = sample_grid(MODIS_LANDSAT8, "lr", cell.x_min_m, cell.y_min_m)
     east, north = sinusoidal_of(*cell.center_m, epsg)
     h = int(np.floor(east / modis.TILE_SIZE_M)) + 18

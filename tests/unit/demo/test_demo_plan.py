@@ -6,6 +6,7 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+from site_cells import cells_within
 
 from geosr_lake.demo import places
 from geosr_lake.demo.plan import (
@@ -48,12 +49,12 @@ def test_each_photograph_has_a_block_of_a_tenth_of_a_degree_of_its_own():
 
 def test_whole_sites_of_the_fine_task():
     usable = [photo for photo in PHOTOS if not photo.missing]
-    sites = sum(len(S2_NAIP.cells_within(photo.box, places.EPSG)) for photo in usable)
+    sites = sum(len(cells_within(S2_NAIP, photo.box, places.EPSG)) for photo in usable)
     assert sites == 16 * len(usable) >= 60
 
 
 def test_whole_sites_of_the_coarse_task_lie_in_scenes_and_on_the_ground():
-    cells = MODIS_LANDSAT8.cells_within(cells_box(CELL_COLUMNS, CELL_ROWS), places.EPSG)
+    cells = cells_within(MODIS_LANDSAT8, cells_box(CELL_COLUMNS, CELL_ROWS), places.EPSG)
     assert len(cells) == 16
     for cell in cells:
         ground = shapely.box(*cell.bounds_m)

@@ -200,10 +200,14 @@ def add_task(world: World, root: Path, task: Task, *, n: int, cubes: bool, word:
 
 def write_world(root: Path, world: World) -> Lake:
     Lake.create(root)
-    for sensor, name in (("naip", "a"), (None, "b"), (None, "c")):
+    for name, sensor, outcome, reason in (
+        ("a", "naip", "quarantined", "bad_footprint"),
+        ("b", None, "unsupported", "product_not_paired"),
+        ("c", None, "unsupported", "product_not_paired"),
+        ("d", "naip", "withdrawn", "deprecated"),
+    ):
         world.add("items", archive="planet", collection="x", item_id=name, content_hash=name,
-                  outcome="quarantined" if sensor else "unsupported", sensor=sensor,
-                  reason="bad_footprint" if sensor else "product_not_paired", group_key=None,
+                  outcome=outcome, sensor=sensor, reason=reason, group_key=None,
                   source_file="f", run_id="run-scenes", ingested_at=START)  # fmt: skip
     for i, stage in enumerate(STAGES):
         begin = START + timedelta(minutes=i)

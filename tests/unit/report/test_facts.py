@@ -32,8 +32,11 @@ def test_counts_equal_the_rows(full: tuple[Lake, Any]) -> None:
 
 def test_items_are_told_apart_by_outcome_and_reason(full: tuple[Lake, Any]) -> None:
     found = facts.gather(full[0]).outcomes
-    assert [o.outcome for o in found] == ["kept"] * 4 + ["unsupported", "quarantined"]
-    assert [(o.reason, o.n) for o in found[4:]] == [("product_not_paired", 2), ("bad_footprint", 1)]
+    others = ["unsupported", "quarantined", "withdrawn"]
+    assert [o.outcome for o in found] == ["kept"] * 4 + others
+    assert [(o.reason, o.n) for o in found[4:]] == [
+        ("product_not_paired", 2), ("bad_footprint", 1), ("deprecated", 1),
+    ]  # fmt: skip
 
 
 def test_scenes_by_sensor(full: tuple[Lake, Any]) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from manifest_world import boxed
 
 from geosr_lake.sensors import SENSORS, landsat, modis, naip, sentinel2
 from geosr_lake.sensors.tasks import MODIS_LANDSAT8, S2_NAIP, TASKS
@@ -65,20 +66,15 @@ def test_a_site_is_a_whole_number_of_pixels_of_both_sides(task, gsds):
 
 
 def test_sites_of_both_tasks_fall_on_the_pixel_grids():
-    cell = MODIS_LANDSAT8.cell_at(500_000.0, 4_400_000.0, 32613)
-    # Landsat's pixel edges lie at odd multiples of 15 m.
-    assert (cell.x_min_m - 15.0) % 30.0 == 0.0
-    assert (cell.y_min_m - 15.0) % 30.0 == 0.0
-    cell = S2_NAIP.cell_at(500_000.0, 4_400_000.0, 32613)
-    assert cell.x_min_m % 60.0 == 0.0
-    assert cell.y_min_m % 60.0 == 0.0
+    box = (-105.5, 39.5, -104.5, 40.5)
+    for task, pixel_m, edge_m in ((MODIS_LANDSAT8, 30, 15), (S2_NAIP, 60, 0)):
+        cells = boxed(task, box)
+        # Landsat's pixel edges lie at odd multiples of 15 m.
+        assert set((cells.x_m - edge_m) % pixel_m) == {0}
+        assert set((cells.y_m - edge_m) % pixel_m) == {0}
 
 
 def test_landsat_sites_use_northern_zones_south_of_the_equator():
-    assert MODIS_LANDSAT8.site_epsg(-65.0, -3.0) == 32620
-    assert S2_NAIP.site_epsg(-65.0, -3.0) == 32720
-
-
-def test_all_sites_of_a_rectangle():
-    cells = S2_NAIP.cells_within((599.0, 0.0, 1801.0, 1200.0), 32613)
-    assert [(c.x_min_m, c.y_min_m) for c in cells] == [(600, 0), (1200, 0), (600, 600), (1200, 600)]
+    box = (-65.5, -3.5, -64.5, -2.5)
+    assert set(boxed(MODIS_LANDSAT8, box).epsg) == {32620}
+    assert set(boxed(S2_NAIP, box).epsg) == {32720}

@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from geosr_lake.sensors import grid
 
@@ -44,41 +42,6 @@ def test_other_systems_are_no_zone(epsg):
         grid.northing_origin_m(epsg)
 
 
-def test_cells_are_counted_from_the_equator():
-    x, y = grid.cell_corner(500_000.0, 9_999_999.0, epsg=32713, size_m=600.0)
-    assert (float(x), float(y)) == (499_800.0, 9_999_400.0)
-    x, y = grid.cell_corner(500_000.0, 1.0, epsg=32613, size_m=600.0)
-    assert (float(x), float(y)) == (499_800.0, 0.0)
-
-
-def test_the_landsat_grid_reaches_south_of_the_equator():
-    x, y = grid.cell_corner(500_000.0, -1.0, epsg=32613, size_m=30_000.0, offset_m=15.0)
-    assert (float(x), float(y)) == (480_015.0, -29_985.0)
-
-
-@given(
-    x=st.floats(100_000, 900_000),
-    y=st.floats(-9_000_000, 9_300_000),
-    size=st.sampled_from([600.0, 30_000.0]),
-    offset=st.sampled_from([0.0, 15.0]),
-)
-def test_a_point_lies_in_its_cell_and_the_cell_on_its_grid(x, y, size, offset):
-    cx, cy = grid.cell_corner(x, y, epsg=32613, size_m=size, offset_m=offset)
-    assert cx <= x < cx + size
-    assert cy <= y < cy + size
-    assert ((cx - offset) / size) % 1 == 0
-    again = grid.cell_corner(cx, cy, epsg=32613, size_m=size, offset_m=offset)
-    assert (float(again[0]), float(again[1])) == (float(cx), float(cy))
-
-
-def test_only_whole_cells_of_a_rectangle():
-    x, y = grid.cells_within((1.0, 0.0, 1800.0, 1199.0), epsg=32613, size_m=600.0)
-    assert x.tolist() == [600.0, 1200.0]
-    assert y.tolist() == [0.0, 0.0]
-    x, y = grid.cells_within((1.0, 1.0, 600.0, 600.0), epsg=32613, size_m=600.0)
-    assert x.size == y.size == 0
-
-
 def test_a_square_around_a_point_is_snapped_to_the_nearest_step():
     corner = grid.snapped_corner(1_000.0, 10_001_000.0, epsg=32713, size_m=600.0, step_m=60.0)
     assert corner == (720.0, 10_000_720.0)
@@ -87,9 +50,3 @@ def test_a_square_around_a_point_is_snapped_to_the_nearest_step():
     )
     assert ((x - 15.0) % 30.0, (y - 15.0) % 30.0) == (0.0, 0.0)
     assert abs(x + 15_000.0 - 500_000.0) <= 15.0
-
-
-def test_a_cells_bounds_and_middle():
-    cell = grid.Cell(32613, 600.0, 1200.0, 600.0)
-    assert cell.bounds_m == (600.0, 1200.0, 1200.0, 1800.0)
-    assert cell.center_m == (900.0, 1500.0)
