@@ -43,10 +43,13 @@ def page(title: str, *blocks: list[str] | str) -> str:
     return "\n\n".join([f"# {title}", NOTE, *texts]) + "\n"
 
 
+WITH = {"deltalake": "without Spark", "spark": "without Spark until it is clustered"}
+
+
 def one_table(terms: Contract) -> list[str]:
     """Return the section of one table."""
     facts = [
-        f"Written by the stage `{terms.stage}`, with {terms.engine}.",
+        f"Written by the stage `{terms.stage}`, {WITH[terms.engine]}.",
         f"Key: {', '.join(f'`{name}`' for name in terms.key) or 'none'}.",
     ]
     if terms.cluster_by:

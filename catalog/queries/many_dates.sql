@@ -1,5 +1,5 @@
 -- Which sites were seen on many dates? Sites with at least :least pairs that pass the rules on scenes:
--- so many could serve them, of which one is taken. A pair counts once, whatever subsets the site is in.
+-- so many could serve them, of which the best are taken. A pair counts once, whatever subsets the site is in.
 --
 --     geosr sql many_dates --arg least=2
 SELECT

@@ -191,6 +191,8 @@ _HOSTS = {
     "earth-search.aws.element84.com": "earth_search",
     "sentinel-cogs.s3.us-west-2.amazonaws.com": "earth_search",
     "sentinel-cogs": "earth_search",
+    "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com": "earth_search",
+    "e84-earth-search-sentinel-data": "earth_search",
     "landsatlook.usgs.gov": "usgs",
     "usgs-landsat": "usgs",
     "catalogue.dataspace.copernicus.eu": "copernicus_dataspace",

@@ -11,14 +11,14 @@ from geosr_lake.cli import (
     cubes,
     demo,
     doctor,
-    export,
+    explain,
     lake,
     manifest,
     pairs,
-    query,
     recipe,
     report,
     scenes,
+    scenes_export,
     serve,
     sql,
     train,
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-scenes.app.command()(export.export)
+scenes.app.command()(scenes_export.export)
 manifest.app.command()(audit.audit)
 app.add_typer(scenes.app, name="scenes")
 app.add_typer(pairs.app, name="pairs")
@@ -45,8 +45,8 @@ app.add_typer(lake.app, name="lake")
 app.command()(train.train)
 app.command()(demo.demo)
 app.command()(sql.sql)
-app.command()(query.explain)
-app.command()(query.inspect)
+app.command()(explain.explain)
+app.command()(explain.inspect)
 app.command()(report.report)
 app.command()(doctor.doctor)
 

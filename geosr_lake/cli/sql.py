@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geosr_lake.cli import answers
+from geosr_lake.cli import formats
 from geosr_lake.cli.console import LakeOption, exit_codes, print_rows, say
 from geosr_lake.cli.statements import split
 from geosr_lake.errors import UsageError
@@ -134,14 +134,14 @@ def _answer(frame: Any, form: _Form) -> None:
             return
         limit = form.limit or (MOST_ROWS if form.name == "table" else None)
         found = iter(frame.toLocalIterator() if limit is None else frame.limit(limit + 1).collect())
-        values = ([answers.nested(value) for value in row] for row in found)
+        values = ([formats.nested(value) for value in row] for row in found)
         kept = itertools.islice(values, limit)
         if form.name == "csv":
-            answers.write_csv(frame.columns, kept)
+            formats.write_csv(frame.columns, kept)
         elif form.name == "json":
-            answers.write_json(frame.columns, kept)
+            formats.write_json(frame.columns, kept)
         else:
-            print_rows(frame.columns, [[answers.cell(v) for v in row] for row in kept])
+            print_rows(frame.columns, [[formats.cell(v) for v in row] for row in kept])
     if next(values, None) is not None:
         say(f"There are more rows than {limit}; see --limit.")
 

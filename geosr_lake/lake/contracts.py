@@ -42,8 +42,9 @@ class Contract(_Frozen):
 
     `recovery` says what a stage does first with rows that a killed run left beyond the committed
     version: `keep` (its rows are whole and the stage finishes them) or `committed` (it puts the
-    committed rows back). `engine` is the one writer: Spark, or deltalake where no JVM runs. Tables
-    of Spark's that are not clustered may be written without it (`lake.arrow`, `lake.deltalog`).
+    committed rows back). `engine` says who may write: deltalake alone; or Spark, which
+    alone writes to a clustered table, others are written without it too (`lake.arrow`,
+    `lake.deltalog`).
     """
 
     table: str

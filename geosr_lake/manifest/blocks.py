@@ -2,8 +2,7 @@
 
 import math
 
-METRES_A_DEGREE = 110_574.0
-"""Of latitude at the equator on WGS84, where a degree is shortest."""
+from geosr_lake.sensors.grid import LEAST_DEGREE_M
 
 
 def block_of(lon: float, lat: float, block_deg: float) -> str:
@@ -29,7 +28,7 @@ def blocks_within(
         block_deg: Edge of a block, degrees.
     """
     west, south, east, north = extent
-    up = buffer_m / METRES_A_DEGREE
+    up = buffer_m / LEAST_DEGREE_M
     farthest = max(abs(south - up), abs(north + up))
     # Near a pole a few metres are all longitudes.
     across = 180.0 if farthest >= 89.9 else up / math.cos(math.radians(farthest))

@@ -97,9 +97,8 @@ def about_how_many(task: Task, boxes: Floats) -> Floats:
 
 def _across(boxes: Floats) -> tuple[Floats, Floats]:
     """Return how wide and how tall boxes are, metres, about."""
-    degree = 111_320.0
-    wide = (boxes[:, 2] - boxes[:, 0]) * degree * np.cos(np.radians(boxes[:, [1, 3]].mean(axis=1)))
-    return wide, (boxes[:, 3] - boxes[:, 1]) * degree
+    wide, tall = ((boxes[:, i + 2] - boxes[:, i]) * grid.EQUATOR_DEGREE_M for i in (0, 1))
+    return wide * np.cos(np.radians(boxes[:, [1, 3]].mean(axis=1))), tall
 
 
 def _portions(task: Task, boxes: Floats) -> Iterator[Ints]:

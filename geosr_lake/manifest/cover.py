@@ -34,6 +34,7 @@ from geosr_lake.net.convert import Converted, as_geotiff
 from geosr_lake.net.gdal_env import load_rasterio
 from geosr_lake.net.policy import without_query
 from geosr_lake.recipe import UrbanRule
+from geosr_lake.sensors.grid import EQUATOR_DEGREE_M
 
 if TYPE_CHECKING:
     from pyproj import Transformer
@@ -47,8 +48,6 @@ _AT_ONCE_PX = 4_000_000
 """A window of more pixels is read in strips."""
 _HELD_PX = 64_000_000
 """A raster of no more pixels is held in memory when it is asked at points."""
-_DEGREE_M = 111_320.0
-"""A degree of longitude at the equator."""
 _ROUNDING = 1e-9
 """A limit is met although binary fractions fall short of it."""
 
@@ -58,7 +57,6 @@ Classes = tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]
 """Class numbers, and whether each is known: not nodata, not outside."""
 
 Stratum = Literal["urban", "non_urban"]
-STRATA: tuple[Stratum, ...] = ("urban", "non_urban")
 
 
 def stratum(fractions: dict[int, float], rule: UrbanRule) -> Stratum | None:
@@ -153,7 +151,7 @@ class CoverRaster:
     def pixel_m(self) -> float:
         """Edge of a pixel, metres; of one in degrees as at the equator."""
         edge = float(np.hypot(self._raster.transform[0], self._raster.transform[3]))
-        return edge * _DEGREE_M if self._is_lonlat else edge
+        return edge * EQUATOR_DEGREE_M if self._is_lonlat else edge
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:

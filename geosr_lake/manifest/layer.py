@@ -15,10 +15,7 @@ from geosr_lake.errors import UsageError
 from geosr_lake.ids import version_of
 from geosr_lake.manifest.cover import CoverRaster, Floats, Ints
 from geosr_lake.manifest.sites import lonlat
-
-_METRES_A_DEGREE = 110_000.0
-"""Of latitude, at least."""
-
+from geosr_lake.sensors.grid import LEAST_DEGREE_M
 
 Bools = NDArray[np.bool_]
 Where = str | Path
@@ -161,7 +158,7 @@ def _near(
 ) -> Bools:
     """Tell which sites may reach into a box, by their centres."""
     west, south, east, north = bounds
-    up = size_m / _METRES_A_DEGREE
+    up = size_m / LEAST_DEGREE_M
     across = up / max(0.05, math.cos(math.radians(max(abs(south), abs(north)))))
     tall: Bools = (lat >= south - up) & (lat <= north + up)
     if west > east or east - west > 359.0:  # over 180 degrees, or the globe

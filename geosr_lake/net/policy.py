@@ -28,6 +28,7 @@ PLANETARY_COMPUTER_HOSTS = frozenset(
 ARCHIVE_HOSTS = PLANETARY_COMPUTER_HOSTS | {
     "landsatlook.usgs.gov",
     "sentinel-cogs.s3.us-west-2.amazonaws.com",
+    "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",  # of sentinel-2-c1-l2a
 }
 """Hosts that may be read without further ado; some of them want an account all the same."""
 

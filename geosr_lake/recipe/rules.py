@@ -67,7 +67,7 @@ class GsdRule(_Rule):
     verdict = "gsd"
     rule: Literal["gsd"]
     side: _Side
-    max_m: float = Field(gt=0, allow_inf_nan=False, description="Coarsest pixels, metres")
+    max_m: float = Field(gt=0, allow_inf_nan=False, description="Coarsest pixels, metres, to 0.1 %")
     unknown: _Unknown
 
 

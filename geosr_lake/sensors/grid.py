@@ -10,6 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+EQUATOR_DEGREE_M = 111_320.0
+"""A degree of longitude at the equator of WGS84."""
+LEAST_DEGREE_M = 110_574.0
+"""A degree of latitude where it is shortest, at the equator of WGS84."""
 FALSE_NORTHING_M = 10_000_000.0
 """Northing of the equator in the southern zones (327xx)."""
 

@@ -62,6 +62,24 @@ def test_all_items_of_two_collections_arrive_once(
     assert {table: of for table, of in lake.versions.items() if table != "runs"} == versions
 
 
+def test_scenes_of_sentinel2_are_those_of_the_file(
+    lake: Lake, server: Server, real_data: Path
+) -> None:
+    """Sentinel-2 comes with a datastrip, a baseline and cloud and snow shares."""
+    days = (date(2024, 7, 11), date(2024, 7, 12))
+    ingest_api(lake, wanted(server, collections=("sentinel-2-l2a",), days=days)).check()
+    expected = between(server, "sentinel-2-l2a", days)
+    assert len(expected) > 10
+    assert ids_of(lake) == Counter(expected)
+    files = Lake.create(lake.root.parent / "files")
+    ingest(files, [real_data / "items" / "sentinel2_colorado_2024.parquet"])
+    columns = ["scene_id", "tile", "t_start", "cloud_frac", "snow_frac", "epsg", "dn_offset"]
+    of_files = {row["scene_id"]: row for row in files.arrow("scenes", columns).to_pylist()}
+    scenes = lake.arrow("scenes", columns).to_pylist()
+    assert [row for row in scenes if row != of_files[row["scene_id"]]] == []
+    assert len(scenes) == len(expected)
+
+
 @pytest.mark.slow
 def test_items_of_an_api_are_those_of_the_file(
     lake: Lake, server: Server, real_data: Path, spark: SparkSession

@@ -1,9 +1,13 @@
 """Tokens planted in items wherever archives have been seen to put them, and the search for them."""
 
 import base64
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import pyarrow.parquet as pq
 
 CANARY = "CANARY-7d1f4a2e"
 
@@ -30,12 +34,27 @@ def signed(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def found_in(folder: Path) -> list[str]:
-    """Return the files below `folder` that show the token, plain, quoted or in base64."""
+    """Return the files below `folder` that show the token, plain, quoted or in base64.
+
+    Of Parquet files the values are looked at: on disk they are compressed.
+    """
     forms = [
         CANARY.encode(), quote(CANARY, safe="").encode(), base64.b64encode(CANARY.encode())[:12],
     ]  # fmt: skip
     return [
         str(path.relative_to(folder))
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and any(form in path.read_bytes() for form in forms)
+        if path.is_file() and any(form in text for text in _texts(path) for form in forms)
     ]
+
+
+def _texts(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, and of a Parquet file its rows as JSON, batch by batch."""
+    yield path.read_bytes()
+    if path.suffix == ".parquet":
+        for batch in pq.ParquetFile(path).iter_batches(1_000):
+            yield json.dumps(batch.to_pylist(), default=_shown).encode()
+
+
+def _shown(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

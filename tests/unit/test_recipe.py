@@ -112,6 +112,23 @@ def test_each_value_is_the_papers_its_codes_or_ours(name: str) -> None:
     assert {places[path].mark for path in leaves} == {"paper", "code", "ours"}
 
 
+def test_products_that_the_paper_does_not_name_are_ours() -> None:
+    marks = {}
+    for name in SHIPPED:
+        places = stated((REPO / "catalog" / name / "recipe.yaml").read_text())
+        select = load_recipe(name).select
+        assert select is not None
+        for number, part in enumerate(select.parts):
+            of_label = ("select", "subsets", number, "label")
+            if part.label:
+                marks[part.name] = [places[*of_label, key].mark for key in ("product", "px")]
+    named = {"chesapeakersc", "treefinder", "cdl"}
+    assert {part: product for part, (product, _) in marks.items()} == {
+        part: "paper" if part in named else "ours" for part in marks
+    }
+    assert {part for part, (_, px) in marks.items() if px != "code"} == {"treefinder"}
+
+
 def test_what_the_paper_says_stands_in_the_recipes() -> None:
     s2, m2l8 = (load_recipe(name) for name in SHIPPED)
     assert (s2.pairs.lr.sensor, s2.pairs.hr.sensor) == ("sentinel2", "naip")
@@ -241,6 +258,11 @@ CHIPS = {"name": "tree", "sites": "chips", "quotas": {"natural": 10}}
         (with_subsets(RIVER), with_subsets(RIVER, scale=0.5), False),
         (with_subsets(RIVER), with_subsets(RIVER | {"name": "rivers"}), False),
         (with_subsets(RIVER), with_subsets(RIVER | {"bounds": None}), False),
+        (
+            with_subsets(RIVER | {"bounds": [170, 0, 180, 9]}),
+            with_subsets(RIVER | {"bounds": [170, 0, -180, 9]}),
+            True,
+        ),
         (with_subsets(RIVER), with_subsets(RIVER | {"spread": {"months": [5]}}), False),
         (with_subsets(RIVER, CHIPS), with_subsets(CHIPS, RIVER), True),
         (with_subsets(RIVER, CHIPS), with_subsets(RIVER, CHIPS, shared_ground="keep"), False),
@@ -262,6 +284,8 @@ def test_subsets_have_one_rule_if_they_mean_the_same(a: Recipe, b: Recipe, same:
     ("subset", "select", "says"),
     [
         ({"bounds": [0, 10, 5, 5]}, {}, "bounds are"),
+        ({"bounds": [10, 0, 10, 5]}, {}, "bounds are"),
+        ({"bounds": [180, 0, -180, 5]}, {}, "bounds are"),
         ({"bounds": [0, 10, 5]}, {}, "bounds"),
         ({"spread": {}}, {}, "over one of months, latitudes, ecoregions"),
         ({"spread": {"months": [13]}}, {}, "less than or equal to 12"),

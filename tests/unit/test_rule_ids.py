@@ -56,7 +56,7 @@ FULLER: dict[str, Any] = {
             {
                 "name": "chips",
                 "sites": "chips",
-                "bounds": [-110, 0, -100, 50],
+                "bounds": [-180, 0, -100, 50],
                 "quotas": {"urban": 40, "non_urban": 0, "natural": 10},
                 "spread": {"latitudes": [0, 30, 50]},
                 "label": {"product": "x", "px": 512, "crop": {"lr_px": 51, "hr_px": 853}},
@@ -394,6 +394,12 @@ def respelled(value: Any, order: random.Random, key: str = "") -> Any:
         return seconds_in(value, order)
     if key in ("start", "end"):
         return value and instant(value, order)
+    if key == "bounds" and value and order.random() < 0.5:
+        west, south, east, north = value
+        # The meridian of 180 degrees has two names, but where a box goes around the earth.
+        if (west, east) != (-180, 180):
+            west, east = -west if west == -180 else west, -east if east == 180 else east
+        return [west, south, east, north]
     if key in SETS:
         return order.sample([*value, *value[:1]], len(value) + bool(value))
     if isinstance(value, list):

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from geosr_lake.cli.answers import cell as _cell
 from geosr_lake.cli.console import (
     JsonOption,
     LakeOption,
@@ -16,6 +15,7 @@ from geosr_lake.cli.console import (
     print_rows,
     say,
 )
+from geosr_lake.cli.formats import cell as _cell
 from geosr_lake.report.sections import Section
 
 
