@@ -153,8 +153,8 @@ def build(
         lake: The lake.
         recipe: Its section `pairs` is the rule.
         anew: Find all pairs again and put them in the place of the former ones if they differ.
-        engine: What finds all pairs: `auto` takes Spark where what is near in time
-            does not fit into this process (`spans`).
+        engine: What finds all pairs: `auto` takes Spark where what is near in time, or former pairs
+            beside the new ones, are too many for this process (`spans`), and tells why.
         progress: Told of the steps.
 
     Raises:

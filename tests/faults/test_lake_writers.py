@@ -220,7 +220,7 @@ def killed_at_random(
             victim.begin(root, stages, **job, engine=engine)
             # The control was the first that its JVM ran, too.
             time.sleep(rng.uniform(0.0, 1.0) * seconds)
-            victim.kill()
+            victim.kill(whole=n // len(controls) % 2 == 0)  # its JVM too, in every other turn
             check(root)
             finisher.run(root, stages, **job, engine=engine)
             check(root)

@@ -144,7 +144,9 @@ def test_limits_change_the_way_and_not_the_pairs(
         assert not build(lake, RULE).from_nothing
     else:
         monkeypatch.setattr(here, "MOST_SCENES", 2)
-        assert build(lake, RULE).from_nothing
+        told: list[str] = []
+        assert build(Lake.open(lake.root, tell=told.append), RULE).from_nothing
+        assert any(text.startswith("Spark does this: more than") for text in told)
         monkeypatch.undo()
     assert not build(lake, RULE, anew=True).changed
 

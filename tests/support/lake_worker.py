@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 SUPPORT = Path(__file__).parent
 
 
@@ -57,8 +59,12 @@ class Worker:
         self.begin(lake, stages, **more)
         assert (error := self.answer()) is None, error
 
-    def kill(self) -> None:
-        """Kill it with SIGKILL: its JVM notices by itself."""
+    def kill(self, *, whole: bool = False) -> None:
+        """Kill it with SIGKILL, with all that it has started; else these notice by themselves."""
+        children = psutil.Process(self.process.pid).children(recursive=True) if whole else []
+        for one in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):

@@ -1,6 +1,5 @@
 """Why a scene is in no pair, and a pair has no candidate."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,15 +26,16 @@ FULL = four_quads()[0]
 
 
 def rule_of(**pairs: Any) -> Recipe:
-    data = json.loads(recipe().canonical())
-    return Recipe.model_validate({"name": "made", "pairs": data["pairs"] | pairs})
+    rule = {"lr": {"sensor": "sentinel2"}, "hr": {"sensor": "naip"}, "window": "10 d"}
+    return Recipe.model_validate({"name": "made", "pairs": rule | pairs})
 
 
-def why(folder: Path, rule: Recipe, scene: Scene, *others: Scene) -> list[str]:
-    """What is said of a scene after a rule has found the pairs that there are."""
-    lake = Lake.create(folder / "lake")
-    scenes = [scene, *others]
-    put(lake, scenes, all_pairs(scenes, rule))
+def why(
+    folder: Path, rule: Recipe, scene: Scene, other: Scene, *, paired: bool = False
+) -> list[str]:
+    """What is said of one of two scenes after a rule has found a pair, or none."""
+    lake, scenes = Lake.create(folder / "lake"), [scene, other]
+    put(lake, scenes, all_pairs(scenes, rule) if paired else [])
     with lake.stage("pairs", "build") as run:
         run.rule_id, run.recipe = rule.pairs.rule_id, rule.canonical()
     lake.refresh()
@@ -95,7 +95,7 @@ def test_a_scene_that_came_after_the_pairs_is_told(tmp_path: Path) -> None:
 
 
 def test_of_a_rule_with_pairs_nothing_is_said(tmp_path: Path) -> None:
-    assert why(tmp_path, rule_of(), QUAD, FULL) == []
+    assert why(tmp_path, rule_of(), QUAD, FULL, paired=True) == []
 
 
 def test_a_rule_for_other_sensors_says_nothing(tmp_path: Path) -> None:
