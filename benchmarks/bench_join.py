@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 from join.inputs import checksums, write_sides
 from join.measure import machine, tree_rss
-from join.peers import COUNTED, OF_OURS, WAYS, WITH_ROWS, Task, run
+from join.peers import COUNTED, IN_SPARK, OF_OURS, WAYS, WITH_ROWS, Task, run
 from join.tested import BY_BOXES, box_pairs
 from join.write import write
 
@@ -48,9 +48,10 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
         started = subprocess.Popen([sys.executable, __file__, "--child", asked], stdout=out,
                                    stderr=said, env=here)  # fmt: skip
         watched, peak, why = psutil.Process(started.pid), 0, None
+        start_s = 60 if name in IN_SPARK else 10  # of a session, and of Python with its imports
         while started.poll() is None:
             peak = max(peak, tree_rss(watched))
-            if time.monotonic() - begun > cut_s + 60:  # a session takes up to a minute to start
+            if time.monotonic() - begun > cut_s + start_s:
                 why = f"cut at {cut_s:.0f} s"
             elif peak > memory_gb * 1e9:
                 why = f"more than {memory_gb:.0f} GB"

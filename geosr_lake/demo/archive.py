@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import stac_geoparquet.arrow
 
+from geosr_lake.arrays import Floats
 from geosr_lake.demo import items
 from geosr_lake.demo.landcover import write_landcover
-from geosr_lake.demo.landscape import Floats, Landscape
+from geosr_lake.demo.landscape import Landscape
 from geosr_lake.demo.plan import MODIS_TILE, Photo, Plan, cells_box, photo_window
 from geosr_lake.demo.render import modis_pixels
 from geosr_lake.demo.scenes import (

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from geosr_lake.arrays import Floats
 
 _CHUNK_PAIRS = 200_000
 _STRIP_CELLS = 400_000

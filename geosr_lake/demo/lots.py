@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geosr_lake.demo.landscape import Floats
+from geosr_lake.arrays import Floats
 from geosr_lake.demo.sketch import Sketch, blend, choose, grid_in, inset, uniform
 from geosr_lake.demo.spectra import SPECTRA, material, spectrum
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geosr_lake.demo.landscape import Floats
+from geosr_lake.arrays import Floats
 from geosr_lake.demo.sketch import Box, disjoint
 
 EPSG = 32613

@@ -10,8 +10,9 @@ import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats
 from geosr_lake.demo import places, spectra
-from geosr_lake.demo.landscape import Floats, Landscape
+from geosr_lake.demo.landscape import Landscape
 from geosr_lake.demo.sketch import Box, grown
 from geosr_lake.demo.weather import Cover, Weather, cover_of_cells, cover_of_polygons, overlay
 from geosr_lake.sensors import landsat, modis, naip, sentinel2

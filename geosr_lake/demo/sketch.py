@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geosr_lake.arrays import Floats
 from geosr_lake.demo import spectra
-from geosr_lake.demo.landscape import Floats, Landscape
+from geosr_lake.demo.landscape import Landscape
 
 Box = tuple[float, float, float, float]
 """x_min, y_min, x_max, y_max, metres."""

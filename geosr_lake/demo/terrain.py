@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats
 from geosr_lake.demo import places, rural, urban
-from geosr_lake.demo.landscape import Floats, Landscape
+from geosr_lake.demo.landscape import Landscape
 from geosr_lake.demo.sketch import (
     Box,
     Sketch,

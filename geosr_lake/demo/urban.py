@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats
 from geosr_lake.demo import places
-from geosr_lake.demo.landscape import Floats
 from geosr_lake.demo.lots import draw_lots
 from geosr_lake.demo.sketch import (
     Sketch,

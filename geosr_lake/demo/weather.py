@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geosr_lake.demo.landscape import Floats, box_means, polygon_means
+from geosr_lake.arrays import Floats
+from geosr_lake.demo.landscape import box_means, polygon_means
 from geosr_lake.demo.sketch import Box, as_boxes, disjoint, uniform
 from geosr_lake.demo.spectra import BANDS, spectrum
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Ints
 from geosr_lake.manifest.judge import OVER_QUOTA, SHARED_GROUND, STANDS
 from geosr_lake.manifest.quotas import Room
 from geosr_lake.manifest.sites import Cells
@@ -18,8 +19,6 @@ from geosr_lake.recipe import Subset
 from geosr_lake.recipe.subsets import month_name
 from geosr_lake.sensors.grid import northing_origin_m
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Bands = tuple[str | None, ...]
 
 

@@ -10,12 +10,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geosr_lake import verdicts
+from geosr_lake.arrays import Ints
 from geosr_lake.lake import Lake, Progress, changes
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice, choose
 from geosr_lake.manifest.inputs import Pairs, Scenes, read
-from geosr_lake.manifest.judge import Ints, pair_names, sample_ids
+from geosr_lake.manifest.judge import pair_names, sample_ids
 from geosr_lake.manifest.layer import Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places
 from geosr_lake.manifest.reasons import Reasons

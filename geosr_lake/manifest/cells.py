@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from pyproj import Transformer
 
+from geosr_lake.arrays import Floats, Ints
 from geosr_lake.manifest.sites import Cells, lonlat
 from geosr_lake.sensors import grid
 from geosr_lake.sensors.tasks import Task
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 UTM_SOUTH_DEG, UTM_NORTH_DEG = -80.0, 84.0
 """UTM's own limits; there are no sites beyond."""

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Ints
 from geosr_lake.lake import Progress
 from geosr_lake.manifest.assign import Assigned, Ground, Offer, assign, wanted
 from geosr_lake.manifest.describe import SITES, described
@@ -27,8 +28,6 @@ from geosr_lake.manifest.sites import Cells
 from geosr_lake.manifest.spreads import Spreads
 from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
-
-Ints = NDArray[np.int64]
 
 KEPT, RESERVE = -2, -3
 """Verdicts of the chosen candidates, beside the numbers of the rules."""

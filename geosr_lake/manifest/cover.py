@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats, Ints
 from geosr_lake.errors import SourceError, UsageError
 from geosr_lake.manifest.sites import outline
 from geosr_lake.net import (
@@ -51,8 +52,6 @@ _HELD_PX = 64_000_000
 _ROUNDING = 1e-9
 """A limit is met although binary fractions fall short of it."""
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Classes = tuple[NDArray[np.integer[Any]], NDArray[np.bool_]]
 """Class numbers, and whether each is known: not nodata, not outside."""
 

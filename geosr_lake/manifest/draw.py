@@ -10,13 +10,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Ints
 from geosr_lake.manifest.cells import OneIn, about_how_many, cells_in_boxes
 from geosr_lake.manifest.inputs import TilePairs
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.sensors.tasks import Task
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
 WIDER = 4

@@ -10,13 +10,12 @@ import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Floats, Ints
 from geosr_lake.errors import IncompleteError
 from geosr_lake.lake import Lake
 from geosr_lake.recipe import Recipe
 from geosr_lake.sensors.grid import wgs84_utm
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 
 _OF_SCENES = [
@@ -129,7 +128,6 @@ class Pairs:
         return len(self.lr)
 
 
-Bools = NDArray[np.bool_]
 Fitting = Callable[[Scenes, Scenes], tuple[Bools, Bools]]
 """Tells which LR and which HR scenes may be in a sample at all."""
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Ints
 from geosr_lake.ids import sample_id
 from geosr_lake.manifest.inputs import Pairs, Scenes
 from geosr_lake.manifest.predicates import dropped_by
@@ -16,10 +17,6 @@ from geosr_lake.pair_ids import pair_ids
 from geosr_lake.recipe import SelectRule
 from geosr_lake.sensors.tasks import Task
 from geosr_lake.verdicts import RULE_NAMES
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 STANDS = -1
 """In place of a rule's number: no rule that looks at one candidate alone drops it."""

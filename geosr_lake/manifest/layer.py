@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Floats, Ints
 from geosr_lake.errors import UsageError
 from geosr_lake.ids import version_of
-from geosr_lake.manifest.cover import CoverRaster, Floats, Ints
+from geosr_lake.manifest.cover import CoverRaster
 from geosr_lake.manifest.sites import lonlat
 from geosr_lake.sensors.grid import LEAST_DEGREE_M
 
-Bools = NDArray[np.bool_]
 Where = str | Path
 """A file, a folder of them, a pattern, a text file that lists them, or an address."""
 _OPEN = 64

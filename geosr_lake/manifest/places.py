@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from pyproj import Transformer
 
+from geosr_lake.arrays import Bools, Floats, Ints
 from geosr_lake.errors import UsageError
 from geosr_lake.ids import files_version
 from geosr_lake.manifest.cells import UTM_NORTH_DEG, UTM_SOUTH_DEG
@@ -19,10 +19,6 @@ from geosr_lake.recipe import SelectRule, Subset
 from geosr_lake.resources import resource_dir
 from geosr_lake.sensors import grid
 from geosr_lake.sensors.tasks import Task
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 REGION_NAMES = ("ecoregion", "ECO_NAME", "US_L3NAME", "NA_L3NAME", "name", "NAME")
 """Columns that are taken for a region's name, the first that is there."""

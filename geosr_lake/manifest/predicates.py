@@ -6,8 +6,8 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Floats, Ints
 from geosr_lake.manifest.inputs import Pairs, Scenes
 from geosr_lake.recipe import (
     CloudRule,
@@ -21,10 +21,6 @@ from geosr_lake.recipe import (
     SunRule,
     TierRule,
 )
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 _GSD_SLACK = 1.001
 """Archives round pixel sizes (0.6 m as 0.6000001)."""

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from geosr_lake.arrays import Bools
 from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.manifest.choose import Search, heeds_ground
 from geosr_lake.manifest.draw import sampled, site_keys
-from geosr_lake.manifest.inputs import Bools, Pairs, Scenes, read
+from geosr_lake.manifest.inputs import Pairs, Scenes, read
 from geosr_lake.manifest.judge import Sites, candidates
 from geosr_lake.manifest.layer import LandCover, Where, open_layer
 from geosr_lake.manifest.places import NO_FILES, Files, Places

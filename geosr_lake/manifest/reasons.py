@@ -4,17 +4,15 @@ from collections import Counter
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geosr_lake import verdicts
+from geosr_lake.arrays import Bools
 from geosr_lake.manifest.choose import KEPT, RESERVE, Choice
 from geosr_lake.manifest.inputs import Pairs
 from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import NATURAL, QuotaCell
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe.subsets import month_name
-
-Bools = NDArray[np.bool_]
 
 _TAKEN, _OTHER_MONTH = "taken", "other month"
 

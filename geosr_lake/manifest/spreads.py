@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from geosr_lake.arrays import Bools, Ints
 from geosr_lake.manifest.assign import Bands
 from geosr_lake.manifest.draw import Holders
 from geosr_lake.manifest.inputs import Pairs
@@ -13,9 +13,6 @@ from geosr_lake.manifest.places import Places
 from geosr_lake.manifest.quotas import Room
 from geosr_lake.manifest.sites import Cells
 from geosr_lake.recipe.subsets import month_name
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 class Spreads:

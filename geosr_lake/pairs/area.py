@@ -9,7 +9,8 @@ integral along the edges.
 
 import numpy as np
 
-from geosr_lake.pairs.rings import Floats, Geometries, Rings
+from geosr_lake.arrays import Floats
+from geosr_lake.pairs.rings import Geometries, Rings
 
 WGS84_A_M = 6378137.0
 """Equatorial radius of WGS84 in metres (NIMA TR8350.2)."""

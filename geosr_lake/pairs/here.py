@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geosr_lake.arrays import Ints
 from geosr_lake.pair_ids import pair_ids
-from geosr_lake.pairs.layout import Ints, group_tiles
+from geosr_lake.pairs.layout import group_tiles
 from geosr_lake.pairs.match import FOUND, Clock, Scenes, Tested, TilePairs, match
 from geosr_lake.pairs.match import count as count_rows
 from geosr_lake.pairs.spans import Times

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Ints
+
 DAY_US = 86_400_000_000
 ROWS_A_TASK = 150_000
 """Scenes that a task takes: about 100 MB in its Python worker, and a few seconds."""
 BUCKETS_A_SLOT = 4
 """A slot is at least so many buckets long, so that few scenes stand in two slots."""
 MAX_BUCKETS = 20_000
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

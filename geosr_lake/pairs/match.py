@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats, Ints
 from geosr_lake.pairs.nearby import Intervals, near
-from geosr_lake.pairs.rings import Floats, Geometries, Ints
+from geosr_lake.pairs.rings import Geometries
 from geosr_lake.pairs.space import intersect, shares
 
 FOUND = pa.schema(

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from geosr_lake.arrays import Ints
 
 CANDIDATES_AT_ONCE = 1_000_000
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

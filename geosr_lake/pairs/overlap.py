@@ -4,8 +4,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats, Ints
 from geosr_lake.pairs.area import area_m2, rings_m2
-from geosr_lake.pairs.rings import Floats, Geometries, Ints, Rings, half_planes
+from geosr_lake.pairs.rings import Geometries, Rings, half_planes
 
 POINTS_AT_ONCE = 70_000
 """Points of LR footprints that are looked at at a time: they then stay in a core's cache."""

@@ -7,9 +7,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from geosr_lake.arrays import Floats, Ints
+
 Geometries = NDArray[np.object_]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.arrays import Floats, Ints
 from geosr_lake.pairs.overlap import overlap_frac
-from geosr_lake.pairs.rings import Floats, Geometries, Ints
+from geosr_lake.pairs.rings import Geometries
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from geosr_lake.arrays import Ints
 
 MOST_SPANS = 64
 """Where more would be needed, a window is so long that each reads most of the HR scenes anew."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from geosr_lake.arrays import Floats
 from geosr_lake.errors import CorruptDataError
 from geosr_lake.report import png
 from geosr_lake.report.members import Measured
@@ -42,12 +43,12 @@ class Pixels:
     """
 
     task: Task
-    lr: png.Floats
-    hr: png.Floats
+    lr: Floats
+    hr: Floats
     lr_mask: png.Bytes
     hr_mask: png.Bytes
 
-    def hr_mean(self, size: int) -> png.Floats:
+    def hr_mean(self, size: int) -> Floats:
         """Return (3, size, size): HR averaged by area over measured pixels; NaN where too few."""
         return png.area_mean(self.hr, measured(self.hr_mask), size)
 
@@ -63,7 +64,7 @@ class Pixels:
             return hr, hr
         return _span(self.lr, self.lr_mask), hr
 
-    def difference(self) -> png.Floats:
+    def difference(self) -> Floats:
         """Return (n, n): LR minus HR averaged to LR's pixels, in LR's unit; NaN where unknown.
 
         HR is first fitted to LR band by band with a gain and an offset (least squares over pixels
@@ -81,13 +82,13 @@ class Pixels:
             spread = float(np.var(x))
             gain = float(np.mean((x - x.mean()) * (y - y.mean()))) / spread if spread > 0 else 0.0
             out[i][good] = y - (y.mean() + gain * (x - x.mean()))
-        result: png.Floats = out.mean(axis=0)
+        result: Floats = out.mean(axis=0)
         return result
 
-    def _hr_flagged(self, size: int) -> png.Floats:
+    def _hr_flagged(self, size: int) -> Floats:
         flagged = (self.hr_mask != 0).astype(float)[None]
         everywhere = np.ones(self.hr_mask.shape, dtype=bool)
-        share: png.Floats = png.area_mean(flagged, everywhere, size)[0]
+        share: Floats = png.area_mean(flagged, everywhere, size)[0]
         return share
 
 
@@ -102,7 +103,7 @@ def shares_unit(task: Task) -> bool:
     return all(s.band(TRUE_COLOUR[s.name][0]).scale < 1 for s in (task.lr, task.hr))
 
 
-def _span(pixels: png.Floats, mask: png.Bytes) -> tuple[float, float]:
+def _span(pixels: Floats, mask: png.Bytes) -> tuple[float, float]:
     """Return black and white from clear pixels, or from all if few are clear."""
     good = mask == 0
     low, high = png.limits(pixels[:, good] if good.mean() > 0.05 else pixels, 1.0, 99.5)
@@ -132,11 +133,11 @@ def read(root: Path, task: Task, where: Measured) -> Pixels:
 
 def _read(
     array: zarr.Array[Any], at: int, bands: Sequence[Band], order: Sequence[str], dn_offset: int
-) -> png.Floats:
+) -> Floats:
     """Read three bands of one sample as (DN + offset of the scene) * scale + offset."""
     # Chunks hold all bands: one plain read is many times faster than picking three.
     numbers = np.asarray(array[at])[[order.index(band.role) for band in bands]]
-    scaled: png.Floats = (numbers + float(dn_offset)) * bands[0].scale + bands[0].offset
+    scaled: Floats = (numbers + float(dn_offset)) * bands[0].scale + bands[0].offset
     return scaled
 
 

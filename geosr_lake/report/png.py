@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float64]
+from geosr_lake.arrays import Floats
+
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from geosr_lake.arrays import Floats
 from geosr_lake.lake import Progress
 from geosr_lake.report import pixels, png
 from geosr_lake.report.members import Measured, Member
@@ -144,7 +145,7 @@ _LESS, _MORE, _NONE = (47, 102, 144), (168, 64, 46), (126, 132, 138)
 _STEPS = 100
 
 
-def difference_picture(difference: png.Floats, full: float) -> str:
+def difference_picture(difference: Floats, full: float) -> str:
     """Draw signed numbers: blue below 0, red above, the more opaque the greater.
 
     Args:

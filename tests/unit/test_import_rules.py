@@ -14,6 +14,7 @@ REPO = Path(__file__).parents[2]
 PACKAGE = "geosr_lake"
 
 GROUND = {
+    "arrays",
     "errors",
     "ids",
     "java",
@@ -30,6 +31,7 @@ TOP = {"cli", "__main__", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "": {"lake"},  # the package itself: `open_lake`, which imports when it is called
+    "arrays": set(),
     "errors": set(),
     "java": set(),
     "resources": set(),

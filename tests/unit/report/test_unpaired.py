@@ -14,7 +14,6 @@ from manifest_world import (
     lonlat_box,
     make_built,
     put,
-    recipe,
 )
 
 from geosr_lake.lake import Lake
