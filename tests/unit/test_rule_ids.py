@@ -394,12 +394,12 @@ def respelled(value: Any, order: random.Random, key: str = "") -> Any:
         return seconds_in(value, order)
     if key in ("start", "end"):
         return value and instant(value, order)
-    if key == "bounds" and value and order.random() < 0.5:
+    if key == "bounds" and value:
         west, south, east, north = value
         # The meridian of 180 degrees has two names, but where a box goes around the earth.
-        if (west, east) != (-180, 180):
+        if (west, east) != (-180, 180) and order.random() < 0.5:
             west, east = -west if west == -180 else west, -east if east == 180 else east
-        return [west, south, east, north]
+        return [respelled(number, order) for number in (west, south, east, north)]
     if key in SETS:
         return order.sample([*value, *value[:1]], len(value) + bool(value))
     if isinstance(value, list):
