@@ -61,6 +61,7 @@ def test_a_subset_that_the_test_split_lacks_is_told_at_once(
     assert f"No sample of this split is of the subset '{LABELLED}'" in done.stderr
 
 
+@pytest.mark.slow
 def test_people_see_the_network_beside_bicubic(catalog_world: CatalogWorld, tmp_path: Path) -> None:
     words = ["train", "--catalog", str(catalog_world.lake.root), "--task", "s2_naip"]
     words += ["--steps", "2", "--batch", "2", "--threads", "1", "--weights", "w/a.safetensors"]
@@ -93,9 +94,8 @@ def test_errors_have_words_and_codes(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    "task", [pytest.param("s2_naip", marks=pytest.mark.slow), "modis_landsat8"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["s2_naip", "modis_landsat8"])
 def test_it_trains_on_the_demo(demo_output: dict[str, Any], tmp_path: Path, task: str) -> None:
     words = ["train", "--catalog", demo_output["catalog"], "--task", task, "--steps", "40"]
     done = geosr(*words, "--threads", "1", "--json", cwd=tmp_path)

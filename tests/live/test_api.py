@@ -74,8 +74,8 @@ def test_scenes_of_sentinel2_are_those_of_the_file(
     files = Lake.create(lake.root.parent / "files")
     ingest(files, [real_data / "items" / "sentinel2_colorado_2024.parquet"])
     columns = ["scene_id", "tile", "t_start", "cloud_frac", "snow_frac", "epsg", "dn_offset"]
-    of_files = {row["scene_id"]: row for row in files.arrow("scenes", columns).to_pylist()}
-    scenes = lake.arrow("scenes", columns).to_pylist()
+    of_files = {row["scene_id"]: row for row in files.arrow("scenes", columns=columns).to_pylist()}
+    scenes = lake.arrow("scenes", columns=columns).to_pylist()
     assert [row for row in scenes if row != of_files[row["scene_id"]]] == []
     assert len(scenes) == len(expected)
 

@@ -143,6 +143,7 @@ def test_the_same_rows_and_counts(spark: SparkSession, tmp_path: Path, seed: int
             assert rows == contents(here)[table], (step, table)
 
 
+@pytest.mark.slow
 def test_real_items(spark: SparkSession, tmp_path: Path, real_data: Path) -> None:
     names = ["dialects.ndjson.gz", "landsat_colorado_100.parquet"]
     names += ["landsat_colorado_more.ndjson.gz", "sentinel2_colorado_2024.parquet"]
@@ -152,6 +153,7 @@ def test_real_items(spark: SparkSession, tmp_path: Path, real_data: Path) -> Non
     assert contents(one) == contents(other)
 
 
+@pytest.mark.slow
 def test_a_box_over_the_antimeridian(lake: Lake, tmp_path: Path) -> None:
     east, west, far = (
         sentinel2(tile=tile, geometry=box(x, 10, x + 1, 11))
@@ -203,6 +205,7 @@ def test_a_killed_run_whose_files_were_compacted(lake: Lake, tmp_path: Path) -> 
     assert contents(lake) == contents(other)
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_before_the_first_commit(lake: Lake, tmp_path: Path) -> None:
     """Data files of a table that was never made are in nobody's way."""
     file = write_lines(tmp_path / "a.ndjson", [naip(), landsat()])
@@ -242,6 +245,7 @@ def _two() -> Any:
     return f.lit(2.0)
 
 
+@pytest.mark.slow
 def test_many_versions_make_checkpoints_that_both_read(lake: Lake, tmp_path: Path) -> None:
     for i in range(11):
         doc = naip(day=f"202208{i + 10}")
@@ -252,6 +256,7 @@ def test_many_versions_make_checkpoints_that_both_read(lake: Lake, tmp_path: Pat
     assert sum(row[summary.ROWS] for row in summary.of_table(lake, "items")) == 11
 
 
+@pytest.mark.slow
 def test_the_statistics_of_files_are_bounds(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, [write_lines(tmp_path / "a.ndjson", docs(random.Random(7), 60))], engine="here")
     for table in TABLES:
@@ -311,6 +316,7 @@ def test_clustered_tables_are_for_spark(lake: Lake, tmp_path: Path) -> None:
     assert withdraw(lake, [naip()["id"]]).scenes == 1
 
 
+@pytest.mark.slow
 def test_very_many_versions_of_items_are_for_spark(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_days_keep_commits_and_all_keeps_all(old: Lake) -> None:
     assert len(every) > 3
 
 
+@pytest.mark.slow
 def test_a_manifest_that_pins_nothing_known_is_in_the_way(old: Lake, tmp_path: Path) -> None:
     copy = pa.Table.from_pylist(
         [rows(old, "manifests")[0] | {"manifest_id": "man-unknown"}],
@@ -132,6 +133,7 @@ def test_a_manifest_that_pins_nothing_known_is_in_the_way(old: Lake, tmp_path: P
     assert all(w.files_removed == 0 for w in maintain(old, keep_all=True).tables)
 
 
+@pytest.mark.slow
 def test_rows_of_a_killed_run_are_left_to_its_stage(old: Lake) -> None:
     from pyspark.sql import functions as f
 

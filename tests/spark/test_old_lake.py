@@ -99,6 +99,7 @@ def in_order(lake: Lake, table: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: [row[name] for name in contract(table).key])
 
 
+@pytest.mark.slow
 def test_spark_tables_get_columns_and_rules_that_came_later(
     old: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

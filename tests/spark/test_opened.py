@@ -83,6 +83,7 @@ def lake_at(lake: Lake, when: Any) -> Any:
     return lake.at(when)
 
 
+@pytest.mark.slow
 def test_a_version_that_is_gone_is_told(lake: Lake, session: Any) -> None:
     for number in (1, 2):
         draw(lake, number)
@@ -100,6 +101,7 @@ def test_a_version_that_is_gone_is_told(lake: Lake, session: Any) -> None:
         opened.at(0)
 
 
+@pytest.mark.slow
 def test_names_that_are_taken_are_not_taken_away(built: Any, session: Any) -> None:
     session.range(3).createOrReplaceTempView("pairs")
     with pytest.raises(UsageError, match=r"pairs.*prefix"):
@@ -161,6 +163,7 @@ def test_the_handle_only_reads(built: Any, session: Any) -> None:
         opened.sql("SELECT * FROM pairs WHERE gap_s < :most")
 
 
+@pytest.mark.slow
 def test_the_check_by_explain_agrees_with_the_parser(built: Any, session: Any) -> None:
     """What Connect uses, where there is no parser at hand, is compared with the parser."""
     from tests.spark import test_sql

@@ -117,7 +117,7 @@ def test_dialects_and_a_file_that_holds_no_items(lake: Lake, real_data: Path) ->
     assert lake.arrow("scenes")["footprint_wkb"].null_count == 0
 
 
-@pytest.mark.parametrize("engine", ["here", "spark"])
+@pytest.mark.parametrize("engine", ["here", pytest.param("spark", marks=pytest.mark.slow)])
 def test_the_same_again_changes_nothing_but_runs(
     lake: Lake, tmp_path: Path, engine: Engine
 ) -> None:
@@ -211,7 +211,11 @@ def test_the_command_prints_a_summary_or_json(
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("cut", "engine"),
-    [("derive_pending", "here"), ("_holdings", "here"), ("derive_pending", "spark")],
+    [
+        ("derive_pending", "here"),
+        ("_holdings", "here"),
+        pytest.param("derive_pending", "spark", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_was_cut_off_is_finished_by_the_next(
     lake: Lake, tmp_path: Path, cut: str, engine: Engine, monkeypatch: pytest.MonkeyPatch

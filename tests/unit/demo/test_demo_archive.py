@@ -232,6 +232,7 @@ def test_bytes_follow_the_arguments_alone(tmp_path, small_archive):
     assert listener.done == listener.steps[1][1] == 3
 
 
+@pytest.mark.slow
 def test_a_shift_moves_what_the_coarse_sensor_sees(tmp_path, small_archive):
     moved = make_archive(tmp_path, small=True, tasks=("s2_naip",), lr_shift_m=(10.0, -20.0))
     item_id = small_archive.planted.off_window[0]
