@@ -64,7 +64,8 @@ def child(name: str, task: Task, cut_s: float, memory_gb: float) -> dict[str, An
         lines, errors = out.read().strip().splitlines(), said.read().strip().splitlines()
     none = {"start_s": 0.0, "seconds": cut_s, "cpu_s": 0.0, "sums": None, "tested": None}
     if why is None and started.returncode:
-        why = f"failed: {errors[-1][:300] if errors else started.returncode}"
+        told = [line for line in errors if "Error" in line or "Exception" in line] or errors
+        why = f"failed: {told[-1].strip()[:200] if told else started.returncode}"
         none["seconds"] = math.nan
     found = none if why else json.loads(lines[-1])
     if found["seconds"] > cut_s:
