@@ -25,7 +25,7 @@ from geosr_lake.pairs.increment import difference, increment
 from geosr_lake.pairs.match import STEPS, Tested
 from geosr_lake.pairs.spans import WHOLE, Span
 from geosr_lake.pairs.tiles import grow
-from geosr_lake.recipe import PairRule, Recipe
+from geosr_lake.recipe import SIDES, PairRule, Recipe
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -167,7 +167,7 @@ def build(
         run.rule_id, run.recipe = rule.rule_id, recipe.canonical()
         since = made_from(lake, rule)
         counts = sides.counts(lake, rule)
-        for side, count in zip(sides.SIDES, counts, strict=True):
+        for side, count in zip(SIDES, counts, strict=True):
             if since is None and not count:
                 raise sides.why_none(lake, rule, side)
         steps.start("Tiles that meet")
@@ -301,7 +301,7 @@ def _from_nothing(
         for span in spans:
             lr, hr = (
                 sides.read(lake, rule, side, here.NEEDED, also)
-                for side, also in zip(sides.SIDES, span, strict=True)
+                for side, also in zip(SIDES, span, strict=True)
             )
             yield from here.find(lr, hr, tile_pairs, rule, did.append)
 

@@ -8,7 +8,7 @@ from geosr_lake.pairs import here, tiles
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.match import Tested
 from geosr_lake.pairs.spans import WHOLE
-from geosr_lake.recipe import Recipe
+from geosr_lake.recipe import SIDES, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
     """
     rule, steps = recipe.pairs, progress or Silent()
     counts = sides.counts(lake, rule)
-    for side, scenes in zip(sides.SIDES, counts, strict=True):
+    for side, scenes in zip(SIDES, counts, strict=True):
         if not scenes:
             raise sides.why_none(lake, rule, side)
     steps.start("Tiles that meet")
@@ -60,7 +60,7 @@ def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
     for span in sides.in_spans(lake, rule, here.MOST_SCENES) or [WHOLE]:
         lr, hr = (
             sides.read(lake, rule, side, here.NEEDED, also)
-            for side, also in zip(sides.SIDES, span, strict=True)
+            for side, also in zip(SIDES, span, strict=True)
         )
         did += here.count(lr, hr, met, rule)
     return PairCount(

@@ -17,8 +17,8 @@ from geosr_lake.lake.changes import CAME, GONE
 from geosr_lake.lake.contracts import contract
 from geosr_lake.pairs import here
 from geosr_lake.pairs.match import Tested
-from geosr_lake.pairs.scenes import SIDES, Side, passes
-from geosr_lake.recipe import PairRule
+from geosr_lake.pairs.scenes import passes
+from geosr_lake.recipe import SIDES, PairRule, Side
 
 DEPENDS_ON = (
     *("scene_id", "sensor", "tile", "xmin", "ymin", "xmax", "ymax", "footprint_id"),

@@ -1,7 +1,7 @@
 """The scenes that a recipe pairs: filtered, and narrowed to the columns that the join needs."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,18 +9,10 @@ import pyarrow.compute as pc
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, ledger, tables
 from geosr_lake.pairs.spans import WHOLE, Span, Times, spans
-from geosr_lake.recipe import PairRule, SceneFilter
+from geosr_lake.recipe import SIDES, PairRule, Side
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-
-Side = Literal["lr", "hr"]
-SIDES: tuple[Side, Side] = ("lr", "hr")
-
-
-def of(rule: PairRule, side: Side) -> SceneFilter:
-    """Return the filter of one side of a rule."""
-    return rule.lr if side == "lr" else rule.hr
 
 
 def passes(rule: PairRule, side: Side) -> Any:
@@ -29,7 +21,7 @@ def passes(rule: PairRule, side: Side) -> Any:
     Scenes that end before the rule's start, or start at or after its end, are left out; so are
     those of an unknown platform where a side names platforms.
     """
-    which = of(rule, side)
+    which = rule.of(side)
     condition = pc.field("sensor") == which.sensor
     if which.products:
         condition &= pc.field("product").isin(list(which.products))
@@ -86,7 +78,7 @@ def in_spark(scenes: "DataFrame", rule: PairRule, side: Side) -> "DataFrame":
     """Return the scenes of one side of a rule, all columns: `passes` for Spark."""
     from pyspark.sql import functions as f
 
-    which = of(rule, side)
+    which = rule.of(side)
     condition: Column = f.col("sensor") == which.sensor
     if which.products:
         condition &= f.col("product").isin(*which.products)
@@ -117,7 +109,7 @@ def whole(lake: Lake) -> "DataFrame":
 
 def why_none(lake: Lake, rule: PairRule, side: Side) -> UsageError:
     """Return the error that says why no scene of a side is left."""
-    sensor = of(rule, side).sensor
+    sensor = rule.of(side).sensor
     found = lake.arrow(
         "scenes",
         columns=["product", "platform", "t_start", "t_end"],

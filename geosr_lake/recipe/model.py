@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from geosr_lake.errors import RecipeError
-from geosr_lake.recipe.rules import Rule, each_once
+from geosr_lake.recipe.rules import Rule, Side, each_once
 from geosr_lake.recipe.section import Section
 from geosr_lake.recipe.subsets import SR, Quotas, Subset
 from geosr_lake.recipe.values import ClassSet, Duration, Fraction, Instant, NameSet, NotNegative
@@ -47,6 +47,10 @@ class PairRule(Section):
     min_overlap_frac: Fraction = Field(
         default=0.0, description="Least share of the HR footprint that the LR footprint covers"
     )
+
+    def of(self, side: Side) -> SceneFilter:
+        """Return the filter of one side."""
+        return self.lr if side == "lr" else self.hr
 
     @property
     def window_us(self) -> int:

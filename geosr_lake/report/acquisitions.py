@@ -17,10 +17,14 @@ from geosr_lake.report.explanation import (
     two_scenes,
 )
 from geosr_lake.report.sections import days, interval, section
-from geosr_lake.report.unpaired import no_candidate, unpaired
+from geosr_lake.report.unpaired import unpaired
 
 MAX_SITES = 20
 """Sites of a pair that are told one by one."""
+_NO_CANDIDATE = (
+    "It has no candidate: no site that the manifests of its rule drew lies whole inside both "
+    "footprints, or it is newer than they are."
+)
 _ITEM = ("archive", "collection", "item_id")
 
 
@@ -127,7 +131,7 @@ def explain_pair(lake: Lake, name: str) -> Explanation | None:
     }
     candidates = rows_of(lake, "candidates", {"pair_id": name}, CANDIDATE)
     if not candidates:
-        says.append(no_candidate(lake, rule))
+        says.append(_NO_CANDIDATE if users else "No manifest was made from its rule.")
     sites = served(lake, candidates, MAX_SITES)
     sections = (
         section("Scenes", two_scenes(lake, pair)),

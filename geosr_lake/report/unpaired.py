@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 import shapely
 
@@ -11,7 +12,6 @@ from geosr_lake.recipe import (
     SIDES,
     PairRule,
     Recipe,
-    SceneFilter,
     Side,
     in_unit,
     parse_canonical,
@@ -20,7 +20,8 @@ from geosr_lake.recipe import (
 from geosr_lake.report.explanation import Row
 from geosr_lake.report.sections import moment
 
-_PARTNER = ("product", "platform", "t_start", "t_end", "footprint_wkb")
+_JUDGED = ("product", "platform", "t_start", "t_end")
+"""What `_fails` and `_apart` look at."""
 
 
 def unpaired(lake: Lake, scene: Row, paired: Collection[str]) -> list[Row]:
@@ -35,21 +36,8 @@ def unpaired(lake: Lake, scene: Row, paired: Collection[str]) -> list[Row]:
         {"rule": rule_id, "recipe": recipe.name, "why": _why(lake, recipe.pairs, side, scene)}
         for rule_id, recipe in sorted(_recipes(lake).items())
         for side in SIDES
-        if rule_id not in paired and _side(recipe.pairs, side).sensor == scene["sensor"]
+        if rule_id not in paired and recipe.pairs.of(side).sensor == scene["sensor"]
     ]
-
-
-def no_candidate(lake: Lake, rule_id: str) -> str:
-    """Say why a pair of a rule has no candidate."""
-    known = lake.arrow(
-        "manifests", columns=["manifest_id"], filters=[("pair_rule_id", "=", rule_id)]
-    )
-    if not len(known):
-        return "No manifest was made from its rule: it has no candidate."
-    return (
-        "No site that the manifests of its rule drew lies whole inside both footprints, or it is "
-        "newer than they are: it has no candidate."
-    )
 
 
 def _recipes(lake: Lake) -> dict[str, Recipe]:
@@ -67,30 +55,32 @@ def _recipes(lake: Lake) -> dict[str, Recipe]:
     return found
 
 
-def _side(rule: PairRule, side: Side) -> SceneFilter:
-    return rule.lr if side == "lr" else rule.hr
-
-
 def _why(lake: Lake, rule: PairRule, side: Side, scene: Row) -> str:
     if fails := _fails(rule, side, scene):
         return fails
     other: Side = "hr" if side == "lr" else "lr"
-    sensor, unit = _side(rule, other).sensor, unit_of(rule.window)
+    sensor, unit = rule.of(other).sensor, unit_of(rule.window)
     window = f"{in_unit(rule.window, unit):g} {unit}"
     around = [
         ("sensor", "=", sensor),
         *(("xmin", "<=", scene["xmax"]), ("xmax", ">=", scene["xmin"])),
         *(("ymin", "<=", scene["ymax"]), ("ymax", ">=", scene["ymin"])),
     ]
-    met = lake.arrow("scenes", columns=list(_PARTNER), filters=around).to_pylist()
-    passing = [row for row in met if not _fails(rule, other, row)]
-    if not passing:
-        return f"no scene of {sensor} that the rule takes lies where it does"
-    near = [row for row in passing if _apart(scene, row) <= rule.window]
+    late, early = scene["t_end"] + rule.window, scene["t_start"] - rule.window
+    in_time = [("t_start", "<=", late), ("t_end", ">=", early)]
+
+    def partners(columns: tuple[str, ...], where: list[tuple[str, str, Any]]) -> list[Row]:
+        found = lake.arrow("scenes", columns=list(columns), filters=where).to_pylist()
+        return [row for row in found if not _fails(rule, other, row)]
+
+    near = partners((*_JUDGED, "footprint_wkb"), around + in_time)
     if not near:
-        least = min(_apart(scene, row) for row in passing)
-        gap = f"{in_unit(least, unit):.2f} {unit}"
-        return f"the nearest scene of {sensor} is {gap} away, at most {window} is asked"
+        passing = partners(_JUDGED, around)
+        if not passing:
+            return f"no scene of {sensor} that the rule takes lies where it does"
+        least = in_unit(min(_apart(scene, row) for row in passing), unit)
+        away = f"{least:.2f} {unit} away"
+        return f"the nearest scene of {sensor} is {away}, at most {window} is asked"
     ground = shapely.from_wkb(scene["footprint_wkb"])
     shapes = shapely.from_wkb([row["footprint_wkb"] for row in near])
     touched = int(shapely.intersects(shapes, ground).sum())
@@ -107,7 +97,7 @@ def _scenes(n: int, sensor: str) -> str:
 
 def _fails(rule: PairRule, side: Side, scene: Row) -> str | None:
     """Return which condition on single scenes a scene fails; None: it passes."""
-    which = _side(rule, side)
+    which = rule.of(side)
     if which.products and scene["product"] not in which.products:
         return f"its product is {scene['product']}, not {' or '.join(which.products)}"
     if which.platforms and scene["platform"] not in which.platforms:
