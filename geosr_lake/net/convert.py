@@ -3,7 +3,8 @@
 Only what a user names is read so, never what an archive names: a driver of a rarer format may fail
 badly, then that process ends and not the run. Only drivers are asked whose files hold their pixels
 themselves, or in a file beside them of the same name: others (MRF, ERS, KML, a mosaic) can name any
-other raster, on this machine or on a host.
+other raster, on this machine or on a host. Whoever trusts a file names its driver in an
+environment variable, `DRIVERS_VARIABLE`.
 """
 
 import atexit
@@ -21,12 +22,14 @@ import numpy as np
 
 from geosr_lake.errors import CorruptDataError
 from geosr_lake.ids import files_version
-from geosr_lake.net.gdal_env import load_rasterio
+from geosr_lake.net.gdal_env import GDAL_OPTIONS, load_rasterio
 
 DRIVERS = ("netCDF", "GRIB", "ENVI", "EHdr", "AAIGrid", "GRASSASCIIGrid", "RST", "SAGA", "RRASTER",
            "GSAG", "GSBG", "GS7BG", "BT", "GPKG", "MBTiles", "RMF", "PCRaster", "PNG", "GIF", "BMP",
            "PNM", "USGSDEM", "XYZ")  # fmt: skip
 """GDAL's short names."""
+DRIVERS_VARIABLE = "GEOSR_RASTER_DRIVERS"
+"""More of them, with commas between, as in VRT,HDF5: what their files name is read too."""
 
 MOST_PX = 1_000_000_000_000
 """Pixels of a raster: the Earth at 25 m has so many."""
@@ -81,6 +84,9 @@ def _converted(source: Path, mtime_ns: int, size: int) -> Converted:  # noqa: AR
 
 def main(source: str, target: str) -> None:
     """Do it, in this process; writes the names of the files that were read as JSON."""
+    # Before GDAL registers its drivers, and in this process alone.
+    skipped = GDAL_OPTIONS["GDAL_SKIP"].split()
+    os.environ["GDAL_SKIP"] = " ".join(name for name in skipped if name not in _named())
     rasterio = load_rasterio()
     from rasterio._err import CPLE_BaseError
 
@@ -94,11 +100,21 @@ def main(source: str, target: str) -> None:
         raise _refused(f"GDAL fails at it: {error}") from None
 
 
+def _named() -> list[str]:
+    """Return the drivers that the user names."""
+    names = (name.strip() for name in os.environ.get(DRIVERS_VARIABLE, "").split(","))
+    return [name for name in names if name]
+
+
 def _open(rasterio: Any, source: str) -> Any:
-    for driver in DRIVERS:
+    drivers = (*DRIVERS, *_named())
+    for driver in drivers:
         with suppress(rasterio.errors.RasterioIOError):
             return rasterio.open(source, driver=driver)
-    raise _refused(f"It is neither GeoTIFF, Erdas Imagine, JPEG 2000 nor {', '.join(DRIVERS)}")
+    raise _refused(
+        f"It is neither GeoTIFF, Erdas Imagine, JPEG 2000 nor {', '.join(drivers)}; if you trust "
+        f"it and the files that it names, put its GDAL driver into {DRIVERS_VARIABLE}"
+    )
 
 
 def _check(raster: Any) -> None:

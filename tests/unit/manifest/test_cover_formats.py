@@ -101,6 +101,34 @@ def test_formats_that_can_name_other_files_are_refused(
         LandCover(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "driver"), [("c.mrf", "MRF"), ("c.ers", "ERS"), ("c.pix", "PCIDSK")]
+)
+def test_a_driver_that_the_user_names_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, driver: str
+) -> None:
+    tif = classes_file(tmp_path / "c.tif")
+    path = as_format(tif, name, driver)
+    monkeypatch.setenv("GEOSR_RASTER_DRIVERS", f" {driver}, HDF5")
+    sites = (np.array([EPSG]), np.array([WEST_M]), np.array([SOUTH_M]), 600.0)
+    with LandCover(tif) as here, LandCover(path) as there:
+        assert here.sites(*sites) == there.sites(*sites)
+
+
+def test_a_mosaic_is_read_where_the_user_names_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member, mosaic = classes_file(tmp_path / "member.tif"), tmp_path / "all.vrt"
+    mosaic.write_text(vrt(str(member)))
+    monkeypatch.setenv("GEOSR_RASTER_DRIVERS", "VRT")
+    made = as_geotiff(mosaic)
+    with rasterio.open(made.path) as whole, rasterio.open(member) as part:
+        assert (whole.read(1) == part.read(1)[:4, :4]).all()
+    classes_file(member, seed=6)
+    os.utime(mosaic)
+    assert as_geotiff(mosaic).version != made.version, "the pixels of its members count"
+
+
 FORMATS = {
     "c.nc": "netCDF",  # with its header inside
     "c.gpkg": "GPKG",
