@@ -63,7 +63,8 @@ LandCoverOption = Annotated[
         "GeoTIFF, Erdas Imagine or JPEG 2000 file or its address, or a file of another format that "
         "GDAL reads and that names no other rasters (of one that does, "
         "GEOSR_RASTER_DRIVERS must name the GDAL driver, as VRT). For tiles that lie beside "
-        "each other several times, or a folder, a pattern in quotes, or a text file (.txt) with one of them a line.",
+        "each other several times, or a folder, a pattern in quotes, or a text file "
+        "(.txt) with one of them a line.",
     ),
 ]
 ChipsOption = Annotated[
