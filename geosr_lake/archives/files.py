@@ -19,13 +19,13 @@ from typing import IO, Any
 
 from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, S3FileSystem
 
+from geosr_lake import s3_env
 from geosr_lake.errors import EnvironmentProblemError
 
 _URL = re.compile(r"s3a?://(?P<place>[^/]+(?:/.*)?)")
 _PATTERN = re.compile(r"[*?\[]")
 READ_AHEAD_BYTES = 2**18
 """What is read at once, from disk or a bucket: several lines of items."""
-_DEFAULT_REGION = "us-east-1"
 
 
 def is_url(name: str) -> bool:
@@ -40,8 +40,7 @@ def is_pattern(name: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _store(endpoint: str | None, region: str) -> FileSystem:
-    more = {"endpoint_override": endpoint} if endpoint else {}
-    return S3FileSystem(region=region, **more)
+    return S3FileSystem(endpoint_override=endpoint, region=region)
 
 
 def place_of(name: str) -> tuple[FileSystem, str]:
@@ -49,9 +48,7 @@ def place_of(name: str) -> tuple[FileSystem, str]:
     found = _URL.fullmatch(name)
     if found is None:
         return LocalFileSystem(), name
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
-    return _store(endpoint, region or _DEFAULT_REGION), found["place"].rstrip("/")
+    return _store(s3_env.endpoint(), s3_env.region()), found["place"].rstrip("/")
 
 
 def size_of(name: str) -> int:
@@ -138,12 +135,7 @@ def in_bucket(prefix: str) -> Iterator[str]:
                 if inside.type == FileType.File:
                     yield f"s3://{inside.path}"
     except OSError as error:
-        raise EnvironmentProblemError(
-            f"The object store did not do what it was asked ({type(error).__name__})",
-            where=prefix,
-            next_step="Check that the bucket exists, and AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, "
-            "AWS_SECRET_ACCESS_KEY and AWS_REGION.",
-        ) from error
+        raise s3_env.refused(error, prefix) from error
 
 
 def below(root: str, *, but: str | None = None) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geosr_lake.cli.console import print_json, print_rows
-from geosr_lake.cli.live import parse_bbox
+from geosr_lake.cli.extents import parse_bbox, parse_days
 
 if TYPE_CHECKING:
     from geosr_lake.archives import Survey
@@ -20,7 +20,6 @@ def selected(interval: str | None, bbox: str | None, max_items: int | None) -> "
         UsageError: If one makes no sense.
     """
     from geosr_lake.scenes.selection import Selection
-    from geosr_lake.scenes.slices import parse_days
 
     days = None if interval is None else parse_days(interval)
     return Selection(bbox=parse_bbox(bbox), days=days, max_items=max_items)

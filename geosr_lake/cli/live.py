@@ -1,38 +1,16 @@
 """What `geosr scenes ingest --api` does with its options, and what it prints at the end."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from geosr_lake.cli.console import print_counts, print_rows
+from geosr_lake.cli.extents import parse_bbox, parse_days
 from geosr_lake.errors import UsageError
 
 if TYPE_CHECKING:
     from geosr_lake.scenes.live import LiveSummary, Wanted
 
 MAX_UNDONE_SHOWN = 20
-
-
-def parse_bbox(text: str | None) -> tuple[float, float, float, float] | None:
-    """Return west, south, east, north in degrees; west > east is over the antimeridian.
-
-    Raises:
-        UsageError: If these are not four such numbers.
-    """
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError:
-        west = south = east = north = math.nan
-    on_earth = all(-180 <= side <= 180 for side in (west, east))
-    if not (on_earth and west != east and -90 <= south < north <= 90):
-        raise UsageError(
-            "This is no box",
-            where=f"--bbox {text[:80]}",
-            next_step="Write west,south,east,north in degrees, as -105.5,39.5,-104.5,40.5.",
-        )
-    return west, south, east, north
 
 
 def wanted(
@@ -52,7 +30,6 @@ def wanted(
     """
     from geosr_lake.net.apis import api_of
     from geosr_lake.scenes.live import Wanted
-    from geosr_lake.scenes.slices import parse_days
 
     known, box = api_of(api), parse_bbox(bbox)
     if box is not None and box[0] > box[2]:

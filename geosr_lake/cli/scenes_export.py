@@ -1,7 +1,6 @@
 """`geosr scenes export`: scenes as STAC items, for other tools."""
 
 import shlex
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,43 +14,8 @@ from geosr_lake.cli.console import (
     report,
     say,
 )
+from geosr_lake.cli.extents import parse_bbox, parse_interval
 from geosr_lake.errors import UsageError
-
-
-def _box(text: str) -> tuple[float, float, float, float]:
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no bounding box", next_step="Write --bbox west,south,east,north."
-        ) from error
-    if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise UsageError(f"{text!r} is no bounding box in degrees")
-    return west, south, east, north
-
-
-def _moment(text: str) -> datetime | None:
-    if text in ("", ".."):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no time", next_step="Write 2024-01-31, 2024-01-31T12:00:00Z or .."
-        ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _interval(text: str) -> tuple[datetime | None, datetime | None]:
-    """Return first and last moment of ``a/b``; a date means the whole of its day."""
-    first, slash, last = text.partition("/")
-    last = last if slash else first
-    begin, end = _moment(first), _moment(last)
-    if end is not None and "T" not in last:
-        end += timedelta(days=1, microseconds=-1)
-    if begin is not None and end is not None and end < begin:
-        raise UsageError(f"{text!r} ends before it begins")
-    return begin, end
 
 
 def export(
@@ -92,8 +56,8 @@ def export(
             )
         chosen = Chosen(
             sensor,
-            None if bbox is None else _box(bbox),
-            (None, None) if interval is None else _interval(interval),
+            parse_bbox(bbox),
+            (None, None) if interval is None else parse_interval(interval),
         )
         opened = Lake.open(lake, tell=say)
         opened = opened if at is None else opened.at(at)

@@ -18,6 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 from pyarrow.fs import FileSystem, S3FileSystem, SubTreeFileSystem
 
+from geosr_lake import s3_env
 from geosr_lake.errors import EnvironmentProblemError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ OWN_SESSION = "spark.geosr.own"
 
 _URL = re.compile(r"s3a?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.=-]+")
-_DEFAULT_REGION = "us-east-1"
 _RETRY: Any = {"max_retries": 6, "retry_timeout": timedelta(seconds=30)}
 
 
@@ -67,7 +67,7 @@ class Bucket:
     @property
     def identity(self) -> tuple[str, ...]:
         """What tells this place from others of the same name in other stores."""
-        return (_endpoint() or "", str(self))
+        return (s3_env.endpoint() or "", str(self))
 
     def key(self, *segments: str) -> str:
         """Return the name of an object of the lake in its bucket."""
@@ -86,13 +86,11 @@ class Bucket:
 
         A commit is one conditional put: of two writers of one version one is refused.
         """
-        return {"aws_region": _region(), "aws_conditional_put": "etag"}
+        return {"aws_region": s3_env.region(), "aws_conditional_put": "etag"}
 
     def files(self, *segments: str) -> FileSystem:
         """Return Arrow's file system below the prefix."""
-        endpoint = _endpoint()
-        options = {"endpoint_override": endpoint} if endpoint else {}
-        store = S3FileSystem(region=_region(), **options)
+        store = S3FileSystem(endpoint_override=s3_env.endpoint(), region=s3_env.region())
         return SubTreeFileSystem(f"{self.bucket}/{self.key(*segments)}", store)
 
     def any_object(self, *segments: str, suffix: str = "") -> bool:
@@ -173,9 +171,9 @@ class Bucket:
 
     def _hadoop_settings(self) -> dict[str, str]:
         asked = {
-            "endpoint.region": _region(),
-            "endpoint": _endpoint(),
-            "path.style.access": "true" if _endpoint() else None,
+            "endpoint.region": s3_env.region(),
+            "endpoint": s3_env.endpoint(),
+            "path.style.access": "true" if s3_env.endpoint() else None,
             "access.key": os.environ.get("AWS_ACCESS_KEY_ID"),
             "secret.key": os.environ.get("AWS_SECRET_ACCESS_KEY"),
             "session.token": os.environ.get("AWS_SESSION_TOKEN"),
@@ -183,7 +181,7 @@ class Bucket:
         return {name: value for name, value in asked.items() if value}
 
     def _store(self) -> S3Store:
-        return S3Store(self.bucket, region=_region(), retry_config=_RETRY)
+        return S3Store(self.bucket, region=s3_env.region(), retry_config=_RETRY)
 
     @contextmanager
     def _said(self) -> Iterator[None]:
@@ -191,18 +189,4 @@ class Bucket:
         try:
             yield
         except (BaseError, FileNotFoundError, PermissionError) as error:
-            raise EnvironmentProblemError(
-                f"The object store did not do what it was asked ({type(error).__name__})",
-                where=f"{self} at {_endpoint() or 'AWS'}",
-                next_step="Check that the bucket exists, and AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY, AWS_REGION and, for a store without TLS, AWS_ALLOW_HTTP.",
-            ) from error
-
-
-def _endpoint() -> str | None:
-    return os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-def _region() -> str:
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return region or _DEFAULT_REGION
+            raise s3_env.refused(error, str(self)) from error

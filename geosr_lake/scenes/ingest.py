@@ -16,7 +16,7 @@ from geosr_lake.errors import GeoSRError
 from geosr_lake.lake import Lake, Progress, datafiles, ledger, summary
 from geosr_lake.lake.contracts import stage_tables
 from geosr_lake.lake.progress import Silent
-from geosr_lake.scenes import accounts, derivation, here, settle, spread, touched
+from geosr_lake.scenes import accounts, here, settle, settle_spread, spread, touched
 from geosr_lake.scenes.accounts import FileCounts
 from geosr_lake.scenes.engine import Choice, Engine, choose
 from geosr_lake.scenes.pool import Pool, pool_of
@@ -155,13 +155,13 @@ def tidied(lake: Lake, token: str) -> Iterator[None]:
 def derive_pending(lake: Lake, choice: Choice, pool: Pool, token: str) -> int:
     """Derive scenes and tiles of the groups with items beyond the commit; return their number."""
     if choice.spark:
-        return derivation.derive_pending(lake)
+        return settle_spread.derive_pending(lake)
     groups = settle.derive_pending(lake, pool, token)
     if groups is not None:
         return groups
     if lake.tell:
         lake.tell("Spark derives the scenes: very many items are versions of others, or of scenes.")
-    return derivation.derive_pending(lake)
+    return settle_spread.derive_pending(lake)
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _holdings(lake: Lake, *, spark: bool) -> Holdings:
         by_outcome[row["outcome"]] += row[summary.ROWS]
     kept, taken_out = by_outcome[KEPT], 0
     if by_outcome[WITHDRAWN]:
-        taken_out = derivation.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
+        taken_out = settle_spread.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
     return Holdings(
         kept=kept,
         scenes={row["sensor"]: row[summary.ROWS] for row in scenes},

@@ -1,6 +1,6 @@
 """Scenes and tiles of the groups that items have touched, derived without a JVM.
 
-What `geosr_lake.scenes.derivation` does with Spark; the rows are the same. In most groups every
+What `geosr_lake.scenes.settle_spread` does with Spark; the rows are the same. In most groups every
 item is a scene of its own and no scene is held: those rows go from the items' files to files of
 `scenes` where they lie, in processes of their own. The others are brought together here.
 """
@@ -22,10 +22,10 @@ from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.lake.place import Root
 from geosr_lake.lake.tables import Txn
 from geosr_lake.scenes import derive, groups, tiles
-from geosr_lake.scenes.derivation import MAX_TILES_NAMED
 from geosr_lake.scenes.groups import Becomes
 from geosr_lake.scenes.parted import Hashes, Marks, Mask, Parted, Rows
 from geosr_lake.scenes.pool import Pool
+from geosr_lake.scenes.settle_spread import MAX_TILES_NAMED
 from geosr_lake.scenes.touched import Pending, Touched, named, touched
 from geosr_lake.scenes.upsert import replaced
 

@@ -56,37 +56,6 @@ def area_of(bbox: Bbox | None) -> str:
     return ",".join(f"{value + 0.0:.12g}" for value in bbox) if bbox else ""
 
 
-def parse_days(interval: str) -> tuple[date, date]:
-    """Return the first and last day of ``A/B``, or of the one day ``A``.
-
-    A day is ``2024-07-01``; a time is taken for its whole day in UTC. Slices are days, so that what
-    was fetched once is known whatever was asked for.
-
-    Raises:
-        UsageError: If it is no interval, or one without a beginning or an end.
-    """
-    parts = interval.split("/")
-    try:
-        first, last = (_day(text) for text in (parts[0], parts[-1]))
-    except ValueError as error:
-        raise UsageError(
-            "This is no interval of days",
-            where=f"--datetime {interval[:80]}",
-            next_step="Write it as 2024-07-01/2024-07-31; both days count.",
-        ) from error
-    if len(parts) > 2 or last < first:
-        raise UsageError(
-            "The interval ends before it begins, or has more than two ends",
-            where=f"--datetime {interval[:80]}",
-        )
-    return first, last
-
-
-def _day(text: str) -> date:
-    moment = datetime.fromisoformat(text.strip())
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
-
-
 def plan(
     api: str, collections: Sequence[str], days: tuple[date, date], bbox: Bbox | None
 ) -> list[Slice]:

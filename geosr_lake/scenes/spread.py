@@ -14,9 +14,9 @@ from geosr_lake.lake import Lake, Progress, tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.scenes import accounts
 from geosr_lake.scenes.accounts import LEFT_OUT, NOT_STORED, REPEATED, FileCounts, Tally
-from geosr_lake.scenes.derivation import cached, sendable
 from geosr_lake.scenes.reading import records_frame
 from geosr_lake.scenes.selection import Selection
+from geosr_lake.scenes.settle_spread import cached, sendable
 from geosr_lake.scenes.watched import watched
 
 if TYPE_CHECKING:

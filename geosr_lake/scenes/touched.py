@@ -1,7 +1,7 @@
 """Which groups the items beyond a version touch, and where these groups lie.
 
 Narrow columns only, batch by batch; what is read of the lake is bounded by the tiles and days of
-the groups, as in `geosr_lake.scenes.derivation`.
+the groups, as in `geosr_lake.scenes.settle_spread`.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,14 +18,14 @@ from geosr_lake.archives.reasons import KEPT, WITHDRAWN
 from geosr_lake.lake import Lake, changes, datafiles, ledger, tables
 from geosr_lake.lake.place import Root
 from geosr_lake.scenes import groups
-from geosr_lake.scenes.derivation import (
+from geosr_lake.scenes.parted import Hashes, Mask, Parted
+from geosr_lake.scenes.settle_spread import (
     AGE_FROM,
     GROUP_SPREAD_DAYS,
     MAX_TILES_NAMED,
     NAME,
     has_withdrawals,
 )
-from geosr_lake.scenes.parted import Hashes, Mask, Parted
 
 MEMBER = ["group_key", "sensor", "tile", "identity", "outcome", "t_start"]
 NAMED = [*NAME, "version_key"]
@@ -66,7 +66,7 @@ class Pending:
 
 @dataclass
 class Withdrawn:
-    """Up to which age items are withdrawn, by name; see `derivation.alive`."""
+    """Up to which age items are withdrawn, by name; see `settle_spread.alive`."""
 
     ages: dict[tuple[str, ...], str] = field(default_factory=dict)
 

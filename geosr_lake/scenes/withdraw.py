@@ -20,11 +20,11 @@ from geosr_lake.lake import Lake, Progress, datafiles, deltalog, ledger, tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.lake.tables import Txn
-from geosr_lake.scenes.derivation import AGE, AGE_FROM, NAME, alive, cached
 from geosr_lake.scenes.engine import Choice, Engine, choose
 from geosr_lake.scenes.ingest import check_sums, derive_pending, tidied
 from geosr_lake.scenes.pool import pool_of
 from geosr_lake.scenes.settle import MAX_TOGETHER
+from geosr_lake.scenes.settle_spread import AGE, AGE_FROM, NAME, alive, cached
 from geosr_lake.scenes.touched import withdrawals
 
 if TYPE_CHECKING:

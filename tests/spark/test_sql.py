@@ -1,7 +1,6 @@
 """`geosr sql`: views at pinned versions, the shipped queries, and nothing but queries."""
 
 import json
-from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -72,41 +71,6 @@ def test_spatial_functions_are_there(built: Any) -> None:
     )
     row = asked(built, query)[0]
     assert 0.9 * row["b"] < row["a"] <= row["b"]
-
-
-def test_why_were_candidates_dropped(built: Any) -> None:
-    rows = asked(built, "why_dropped")
-    candidates = built.lake.arrow("candidates").to_pylist()
-    counts = Counter(row["verdict"] for row in candidates)
-    assert {row["verdict"]: row["candidates"] for row in rows} == counts
-    assert sum(row["percent"] for row in rows) == pytest.approx(100, abs=0.5)
-    order = [row["verdict"] for row in rows]
-    assert order.index("lr_cloud") < order.index("not_best") < order.index("kept")
-
-
-@pytest.mark.parametrize("limit", [0.05, 0.01, 1.0])
-def test_what_changes_at_another_cloud_limit(built: Any, limit: float) -> None:
-    rows = asked(built, "at_cloud_limit", "--arg", f"max_cloud={limit}")
-    standing = [
-        row
-        for row in built.lake.arrow("candidates").to_pylist()
-        if row["verdict"] in ("kept", "reserve", "not_best", "over_quota")
-    ]
-    passing = [row for row in standing if row["lr_cloud_frac"] <= limit]
-    for name, among in (("now", standing), ("then", passing)):
-        for stratum in ("urban", "non_urban"):
-            sites = {row["site_id"] for row in among if row["stratum"] == stratum}
-            found = sum(row[f"sites_{name}"] for row in rows if row["stratum"] == stratum)
-            assert found == len(sites)
-    lost = sum(1 for row in standing if row["verdict"] == "kept" and row not in passing)
-    assert sum(row["samples_lost"] for row in rows) == lost
-
-
-def test_how_splits_are_filled(built: Any) -> None:
-    rows = asked(built, "splits")
-    assert {row["split"]: row["samples"] for row in rows} == {
-        split: counts["samples"] for split, counts in built.summary.splits["sr"].items()
-    }
 
 
 def test_rows_of_every_type_print(built: Any) -> None:

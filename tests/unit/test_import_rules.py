@@ -22,6 +22,7 @@ GROUND = {
     "recipe",
     "redact",
     "resources",
+    "s3_env",
     "sensors",
     "verdicts",
 }
@@ -38,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redact": set(),
     "verdicts": set(),
     "ids": {"errors"},
+    "s3_env": {"errors"},
     "pair_ids": {"ids"},
     "recipe": {"errors", "ids", "resources"},
     "sensors": {"errors"},

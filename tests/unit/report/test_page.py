@@ -1,83 +1,19 @@
 """The page as a browser gets it: whole, self-contained, true to the tables, and never a script."""
 
 import itertools
-import json
 import re
-import statistics
 from base64 import b64encode
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from manifest_world import recipe
+from report_page import Page, plain
 
-from geosr_lake.errors import ResourceError, UsageError
 from geosr_lake.lake import Lake
 from geosr_lake.report import page
 from geosr_lake.report.page import MAX_BYTES, write_report
-
-VOID = {"meta", "img", "input", "br", "link", "hr"}
-
-
-class Page(HTMLParser):
-    """Reads a page into elements, texts and table cells, and refuses tags that do not match."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.html = html
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.inside: dict[str, list[str]] = {"style": [], "script": []}
-        self.tables: list[list[list[str]]] = []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        assert len(attrs) == len(dict(attrs)), f"an attribute stands twice in {tag}"
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][-1].append("")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}> does not match"
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in self.inside:
-            self.inside[self.open[-1]].append(data)
-            return
-        self.texts.append(data)
-        if {"td", "th"} & set(self.open) and "small" not in self.open:
-            self.tables[-1][-1][-1] += data.strip()
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.elements if name == tag]
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.texts))
-
-    def numbers(self, first: str) -> list[list[str]]:
-        """Rows of the first table whose first row begins with `first`."""
-        return next(table for table in self.tables if table and table[0][0] == first)
-
-
-def plain(text: str) -> int:
-    """The whole number that a cell shows."""
-    return int(re.sub(r"\D", "", text))
 
 
 @pytest.fixture(scope="module")
@@ -231,22 +167,6 @@ def test_the_same_lake_gives_the_same_page(full: tuple[Lake, Any], written: Any)
     assert page.render(full[0])[0] == written[0].html
 
 
-def test_one_manifest_can_be_asked_for(full: tuple[Lake, Any], tmp_path: Path) -> None:
-    lake, world = full
-    name = next(r["manifest_id"] for r in world.rows["manifests"] if r["task"] == "modis_landsat8")
-    summary = write_report(lake, tmp_path / "one.html", manifest_ids=[name])
-    html = (tmp_path / "one.html").read_text()
-    assert summary.manifests == 1
-    assert "Plate I<" in html
-    assert "Plate II" not in html
-
-
-def test_a_manifest_that_is_not_there_is_refused(full: tuple[Lake, Any], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no manifest man-none.*It has: man-"):
-        write_report(full[0], tmp_path / "x.html", manifest_ids=["man-none"])
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_empty_lake_says_so(tmp_path: Path) -> None:
     lake = Lake.create(tmp_path / "lake")
     summary = write_report(lake, tmp_path / "x.html")
@@ -289,172 +209,6 @@ def test_text_from_archives_never_becomes_markup(make_lake: Any, tmp_path: Path,
     visible = text.translate({0x202E: "\ufffd", 0x1B: "\ufffd", 0: "\ufffd"})
     assert visible in "".join(found.texts)  # shown as it is
     assert not set("\u202e\x1b\x00") & set(found.html)
-
-
-def test_a_page_of_this_command_is_replaced(full: tuple[Lake, Any], tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
-    out = tmp_path / "x.html"
-    write_report(lake, out)
-    before = out.stat().st_ino
-    write_report(lake, out)
-    assert out.stat().st_ino != before  # a new file in its place, never a half one
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["lake", "x.html"]
-
-
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"<!doctype html><title>mine</title>"])
-def test_another_file_is_left_alone(tmp_path: Path, content: bytes) -> None:
-    lake = Lake.create(tmp_path / "lake")
-    out = tmp_path / "mine"
-    out.write_bytes(content)
-    with pytest.raises(UsageError, match="something else"):
-        write_report(lake, out)
-    assert out.read_bytes() == content
-
-
-def test_a_folder_is_left_alone_and_a_missing_one_named(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
-    with pytest.raises(UsageError, match="something else"):
-        write_report(lake, tmp_path)
-    with pytest.raises(UsageError, match="no such folder"):
-        write_report(lake, tmp_path / "none" / "x.html")
-
-
-def test_a_page_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
-    lake = Lake.create(tmp_path / "lake")
-    with pytest.raises(ResourceError, match="cannot be written"):
-        write_report(lake, tmp_path / ("x" * 250))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["lake"]
-
-
-def test_a_page_that_would_be_too_large_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(page, "MAX_BYTES", 10_000)
-    with pytest.raises(ResourceError, match="--manifest"):
-        write_report(Lake.create(tmp_path / "lake"), tmp_path / "x.html")
-    assert not (tmp_path / "x.html").exists()
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 12])
-def test_pictures_share_their_room(n: int) -> None:
-    strips, stamps = page.shares(n)
-    used = strips * page.STRIP_BYTES + stamps * page.STAMP_BYTES
-    used += page.OPENING_BYTES if strips else 0
-    assert max(n, 1) * used <= page.PICTURE_BYTES
-    assert stamps > 0
-    if n <= 2:
-        assert (strips, stamps) == (page.MAX_STRIPS, page.MAX_STAMPS)
-
-
-def test_the_report_reads_only(full: tuple[Lake, Any], tmp_path: Path) -> None:
-    lake, _ = full
-
-    def files() -> dict[str, int]:
-        return {str(p): p.stat().st_mtime_ns for p in sorted(lake.root.rglob("*"))}
-
-    before = files()
-    write_report(lake, tmp_path / "x.html")
-    assert files() == before
-
-
-SUBSETS = ("sr", "river", "urban", "cdl", "gpp", "chm")
-
-
-def six_subsets(world: Any, add: Any) -> str:
-    """Deal a manifest's rows to six subsets and lay land cover under most of its sites."""
-    name: str = add(world, n=40)
-    for i, row in enumerate(world.rows["manifest"]):
-        row["subset"] = SUBSETS[i % 6]
-    for i, row in enumerate(world.rows["candidates"]):
-        row["subset"] = SUBSETS[i % 6]
-    steps = world.rows.pop("funnel")
-    del world.rows["draws"]
-    for subset in SUBSETS:
-        for step in steps:
-            world.add("funnel", **step | {"subset": subset})
-        draw = {"manifest_id": name, "subset": subset, "lr_tile": "l", "hr_tile": "h"}
-        world.add("draws", **draw, n_sites=100 + len(subset), n_drawn=7)
-    for i, site in enumerate(world.rows["sites"][4:]):
-        key = {"site_id": site["site_id"], "layer": "cover", "layer_version": "1"}
-        world.add("site_cover", **key, **{"class": 13, "frac": (i % 5) / 8})
-        world.add("site_cover", **key, **{"class": 10, "frac": 0.5})
-    recipe = {"select": {"urban": {"layer": "cover", "classes": [13], "min_frac": 0.25}}}
-    world.rows["manifests"][0]["recipe"] = json.dumps(recipe)
-    return name
-
-
-@pytest.fixture(scope="module")
-def six(write_rows: Any, add_rows: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    worlds = []
-
-    def fill(world: Any) -> str:
-        worlds.append(world)
-        return six_subsets(world, add_rows)
-
-    lake, _ = write_rows(fill)
-    out = tmp_path_factory.mktemp("page") / "report.html"
-    write_report(lake, out)
-    return Page(out.read_text(encoding="utf-8")), worlds[0]
-
-
-def test_each_of_six_subsets_has_its_funnel_and_its_medians(six: Any) -> None:
-    found, world = six
-    assert len([t for t in found.tables if t and t[0][0] == "Rule"]) == 6
-    for subset in SUBSETS:
-        assert f"From candidates to samples, subset {subset}" in found.text
-        assert f"{100 + len(subset)} sites lie in 1 pair of tiles; 7 were drawn" in found.text
-    samples = [r for r in world.rows["manifest"] if r["role"] == "sample"]
-    for row in found.numbers("Subset")[1:]:
-        mine = [abs(r["gap_s"]) / 86_400 for r in samples if r["subset"] == row[0]]
-        assert plain(row[1]) == len(mine)
-        assert row[2] == (f"{statistics.median(mine):.1f} d" if mine else "\u2013")
-    strata = found.numbers("Stratum")
-    assert sum(plain(row[4]) for row in strata[1:-1]) == plain(strata[-1][4]) == len(samples)
-    assert strata[1][0] == "cdl, urban"
-
-
-def test_the_land_cover_on_the_page_is_the_tables(six: Any) -> None:
-    found, world = six
-    samples = [r["site_id"] for r in world.rows["manifest"] if r["role"] == "sample"]
-    told = {r["site_id"] for r in world.rows["site_cover"]}
-    built = sum(r["frac"] for s in samples for r in world.rows["site_cover"]
-                if r["site_id"] == s and r["class"] == 13) / len(samples)  # fmt: skip
-    rows = {row[0]: row[2:] for row in found.numbers("Class")[1:]}
-    assert rows["class 13"][0].startswith(f"{100 * built:.1f}")
-    assert "counts as urban" in found.text
-    untold = sum(site not in told for site in samples)
-    assert untold > 0
-    assert f"over {len(samples)} samples, of which {untold} lie outside" in found.text
-    assert f"urban from 25 % on: {len(samples) - untold} samples" in found.text
-
-
-def test_every_histogram_says_what_it_shows_and_from_how_many(six: Any) -> None:
-    found, world = six
-    n = sum(r["role"] == "sample" for r in world.rows["manifest"])
-    figures = re.findall(r'<figure class="histogram">.*?</figure>', found.html, re.DOTALL)
-    assert len(figures) == 6
-    for figure in figures:
-        says = re.search(r'<p class="note">([^<]*)</p>', figure)
-        assert says is not None
-        assert f'aria-label="{says[1]}"' in figure
-        titles = re.findall(r"<title>[^<]*: (\d+) (?:train|val|test)</title>", figure)
-        assert sum(map(int, titles)) == n
-        known = re.search(r": (\d+) samples, .*?(?:; (\d+) more|\.$)", says[1])
-        if known is None:
-            assert f"unknown for all {n} samples" in says[1]
-        else:
-            assert int(known[1]) + int(known[2] or 0) == n
-
-
-def test_two_maps_show_the_same_sites(six: Any) -> None:
-    found, world = six
-    maps = [
-        s["aria-label"] or "" for s in found.all("svg") if "Map from" in str(s.get("aria-label"))
-    ]
-    assert len(maps) == 2
-    for words in maps:
-        told = re.findall(r"(\d+) (?:train|val|test|urban|non-urban)", words)
-        assert sum(map(int, told)) == len(world.rows["manifest"])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from cut_off import (
 from stac_items import landsat, naip, sentinel2, write_lines
 
 from geosr_lake.lake import Lake, changes, datafiles, ledger
-from geosr_lake.scenes import derivation, here, parted, settle, staging, touched
+from geosr_lake.scenes import here, parted, settle, settle_spread, staging, touched
 from geosr_lake.scenes.ingest import ingest, ingest_files
 
 SMALL = [
@@ -86,7 +86,7 @@ MANY = [naip(day=f"202208{day}", quarter=q) for day in range(10, 30) for q in ("
 def no_spark(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is brought together, and nobody asks Spark to."""
     monkeypatch.setattr(settle, "MAX_TOGETHER", 0)
-    monkeypatch.setattr(derivation, "derive_pending", lambda _: pytest.fail("Spark is asked"))
+    monkeypatch.setattr(settle_spread, "derive_pending", lambda _: pytest.fail("Spark is asked"))
 
 
 @pytest.mark.usefixtures("no_spark")

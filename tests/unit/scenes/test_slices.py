@@ -14,28 +14,9 @@ from geosr_lake.lake.bucket import Bucket
 from geosr_lake.lake.progress import Silent
 from geosr_lake.net.apis import api_of
 from geosr_lake.scenes import live, spool
-from geosr_lake.scenes.slices import Slice, area_of, can_have_changed, parse_days, plan
+from geosr_lake.scenes.slices import Slice, area_of, can_have_changed, plan
 
 API = "https://example.com/stac"
-
-
-@pytest.mark.parametrize(
-    ("text", "first", "last"),
-    [
-        ("2024-07-01/2024-07-03", date(2024, 7, 1), date(2024, 7, 3)),
-        ("2024-02-29", date(2024, 2, 29), date(2024, 2, 29)),
-        ("2024-07-01T10:00:00Z/2024-07-02T00:00:00Z", date(2024, 7, 1), date(2024, 7, 2)),
-        ("2024-07-01T23:30:00-05:00", date(2024, 7, 2), date(2024, 7, 2)),
-    ],
-)
-def test_days(text: str, first: date, last: date) -> None:
-    assert parse_days(text) == (first, last)
-
-
-@pytest.mark.parametrize("text", ["", "2024", "../2024-01-01", "2024-01-02/2024-01-01", "a/b/c"])
-def test_no_days(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_days(text)
 
 
 def test_a_plan() -> None:

@@ -11,7 +11,7 @@ from stac_items import box, earth_search, landsat, naip, sentinel2, table
 from geosr_lake.lake import tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.ledger import arrow_schema
-from geosr_lake.scenes import derivation, derive
+from geosr_lake.scenes import derive, settle_spread
 
 pytestmark = pytest.mark.spark
 
@@ -38,10 +38,10 @@ def test_alone_and_shared(spark: SparkSession, seed: int, monkeypatch: pytest.Mo
         earth_search(sentinel2(tile="13TEE", strip=None)),
     ]
     docs = rng.sample(docs, rng.randint(3, len(docs)))
-    monkeypatch.setattr(derivation, "MAX_KEYS_SENT", rng.choice([0, 1, 500_000]))
+    monkeypatch.setattr(settle_spread, "MAX_KEYS_SENT", rng.choice([0, 1, 500_000]))
     items = table(*docs)
     expected = derive.derive(items.select(derive.ITEM_COLUMNS), arrow_schema("scenes"))
     frame = spark.createDataFrame(items)
-    found = derivation._scenes(frame, derivation._shared(frame))
+    found = settle_spread._scenes(frame, settle_spread._shared(frame))
     tables.checked(found, contract("scenes"))
     assert sorted_rows(found.toArrow().cast(expected.schema)) == sorted_rows(expected)
