@@ -100,6 +100,11 @@ def _without_secrets(href: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query=query, fragment=fragment))
 
 
+def shows_secret(text: str) -> bool:
+    """Tell whether a text has what `SIGNED_HREF` finds."""
+    return _LEFT.search(text) is not None
+
+
 def redact(text: str) -> str:
     """Return `text` with every signature, token and password that it shows blotted out.
 

@@ -24,6 +24,7 @@ from geosr_lake.errors import EnvironmentProblemError
 
 _URL = re.compile(r"s3a?://(?P<place>[^/]+(?:/.*)?)")
 _PATTERN = re.compile(r"[*?\[]")
+_STORE_SAYS = "AWS Error"
 READ_AHEAD_BYTES = 2**18
 """What is read at once, from disk or a bucket: several lines of items."""
 
@@ -82,6 +83,16 @@ def check_there(name: str) -> None:
     """
     if is_url(name) and list(in_bucket(name)) != [f"s3://{place_of(name)[1]}"]:
         raise EnvironmentProblemError("A file is no longer there", where=name)
+
+
+def check_given(name: str, error: Exception) -> None:
+    """Check that it was not the store that failed: Arrow says what AWS's client told it.
+
+    Raises:
+        EnvironmentProblemError: If it was.
+    """
+    if is_url(name) and _STORE_SAYS in str(error):
+        raise s3_env.refused(error, name) from error
 
 
 def matching(pattern: str) -> list[str]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from geosr_lake.archives.older import in_todays_shape, is_older
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
-from geosr_lake.redact import unsigned
+from geosr_lake.redact import shows_secret, unsigned
 
 MAX_ASSETS = 200
 MAX_ID_CHARACTERS = 512
@@ -134,6 +134,9 @@ def read_frame(doc: Any, folder: str) -> Item:
     if not isinstance(item_id, str) or not 0 < len(item_id) <= MAX_ID_CHARACTERS:
         raise Rejected("id_invalid")
     collection = doc.get("collection")
+    # The tables take no text that looks like a signed link.
+    if any(isinstance(name, str) and shows_secret(name) for name in (item_id, collection)):
+        raise Rejected("id_invalid")
     return Item(
         id=item_id,
         collection=collection[:MAX_ID_CHARACTERS] if isinstance(collection, str) else "",

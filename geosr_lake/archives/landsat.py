@@ -12,8 +12,8 @@ from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
 from geosr_lake.archives.times import (
     Interval,
+    begins_near,
     is_midnight,
-    near_day,
     stamp,
     stated_interval,
     whole_days,
@@ -86,7 +86,7 @@ def _time(item: Item, scene: landsat.SceneId) -> Interval:
     stated = stated_interval(item)
     if stated is None:
         return whole_days(scene.day)
-    require(near_day(stated, scene.day), "time_contradicts_id")
+    require(begins_near(stated.start, scene.day), "time_contradicts_id")
     if stated.start == stated.end and is_midnight(stated.start):
         return whole_days(scene.day)
     return stated

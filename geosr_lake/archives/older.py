@@ -26,6 +26,8 @@ _RENAMED = {
     # 1.0.0-beta.1; before 0.6, in NAIP's catalog on AWS, it was a resolution.
     "eo:gsd": "gsd",
     "eo:resolution": "gsd",
+    # 1.0.0-beta.1: the angles went to the extension view.
+    "eo:sun_elevation": "view:sun_elevation",
     # Earth Search v0 (0.9 to 1.0.0-beta.2), now the extension mgrs, and s2 for the product's name.
     "sentinel:utm_zone": "mgrs:utm_zone",
     "sentinel:latitude_band": "mgrs:latitude_band",

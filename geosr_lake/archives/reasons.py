@@ -45,7 +45,7 @@ _QUARANTINED = {
     "item_too_deep": "the item is nested deeper than the limit",
     "too_many_assets": "the item has more assets than the limit",
     "too_many_vertices": "the footprint has more vertices than the limit",
-    "id_invalid": "the item has no id, or an id that cannot be one",
+    "id_invalid": "the item has no id, or an id or collection that cannot be one",
     "id_not_understood": "the id does not say which acquisition this is, nor do the properties",
     "tile_contradicts_id": "properties and id name different tiles",
     "time_missing": "the item does not say when it was acquired",

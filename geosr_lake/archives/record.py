@@ -80,7 +80,7 @@ def parse(text: bytes) -> Record:
         doc = orjson.loads(text)
     except orjson.JSONDecodeError:  # nesting beyond 1,024 too, which the parser refuses itself
         return broken(text, "json_invalid", _names(text))
-    if _depth_exceeds(doc, MAX_DEPTH):
+    if too_deep(doc):
         return broken(text, "item_too_deep")
     return Record(doc=unwrapped(doc), raw=text[:MAX_RAW_KEPT])
 
@@ -99,8 +99,17 @@ def split_page(text: bytes, max_bytes: int) -> Iterator[bytes | Record]:
     if not isinstance(features, list):
         yield text
         return
-    for feature in features:
-        yield orjson.dumps(feature)
+    for number, feature in enumerate(features):
+        try:
+            yield orjson.dumps(feature)
+        except orjson.JSONEncodeError:  # writes fewer levels than it reads, more than `MAX_DEPTH`
+            yield _too_deep(feature, hashlib.sha256(b"%d of " % number + text).hexdigest())
+
+
+def _too_deep(doc: Any, digest: str) -> Record:
+    names = {name: unwrapped(doc).get(name) for name in ("id", "collection")}
+    named = {name: value for name, value in names.items() if isinstance(value, str)}
+    return broken(orjson.dumps(named), "item_too_deep", named, digest=digest)
 
 
 def unwrapped(doc: Any) -> Any:
@@ -110,10 +119,10 @@ def unwrapped(doc: Any) -> Any:
     return doc
 
 
-def _depth_exceeds(doc: Any, limit: int) -> bool:
-    """Tell whether containers are nested deeper than `limit`; level by level, no recursion."""
+def too_deep(doc: Any) -> bool:
+    """Tell whether containers are nested deeper than `MAX_DEPTH`: by level, no recursion."""
     level = [doc] if isinstance(doc, dict | list) else []
-    for _ in range(limit):
+    for _ in range(MAX_DEPTH):
         level = [
             child
             for node in level

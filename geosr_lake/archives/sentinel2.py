@@ -13,7 +13,7 @@ from geosr_lake.archives.item import Asset, Item, archive_of, finite, licence_of
 from geosr_lake.archives.projection import epsg_of, transform_of, utm_zone
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
-from geosr_lake.archives.times import Interval, parse_time, stamp, stated_interval
+from geosr_lake.archives.times import Interval, begins_near, parse_time, stamp, stated_interval
 from geosr_lake.sensors import sentinel2
 
 LICENCE = "Copernicus Sentinel data, free and open: Legal Notice on the use of Sentinel Data"
@@ -73,6 +73,7 @@ def read(item: Item) -> Facts:
     platform, tile = _platform(item), _tile(item)
     strip = _datastrip_start(item)
     time = _time(item, strip)
+    require(strip is None or begins_near(time.start, strip.date()), "time_contradicts_id")
     day = solar_day(strip or time.start, tile)
     identity = f"{platform}|{tile}|{strip:%Y%m%dT%H%M%S}" if strip else None
     baseline = _baseline(item, names)

@@ -240,19 +240,46 @@ def read_unit(unit: Unit) -> Iterator[Record]:
 
 
 def read_offered(unit: Unit) -> Iterator[Offered]:
-    """Yield what `read_unit` does, but texts of JSON and rows of columnar files as they stand."""
-    try:
-        yield from islice(_offered(unit), unit.most or None)
-    except DAMAGED as error:
-        files.check_there(unit.path)
-        where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
-        yield broken(where.encode(), "file_unreadable")
+    """Yield what `read_unit` does, but texts of JSON and rows of columnar files as they stand.
+
+    A file in a bucket is damaged where it fails twice at one place: once, the store may have.
+
+    Raises:
+        EnvironmentProblemError: If a store does not give a file that it has.
+    """
+    given, failed_at = 0, -1
+    while True:
+        try:
+            for one in islice(_offered(unit), given, unit.most or None):
+                yield one
+                given += 1
+        except DAMAGED as error:
+            files.check_there(unit.path)
+            if files.is_url(unit.path) and failed_at != given:
+                failed_at = given
+                continue
+            files.check_given(unit.path, error)
+            where = f"{type(error).__name__} in part {unit.part} of {unit.path}"
+            yield broken(where.encode(), "file_unreadable")
+        return
 
 
 def _offered(unit: Unit) -> Iterator[Offered]:
     if unit.format == "parquet":
-        return parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
+        return _read_rows(unit)
     return _read_lines(unit) if unit.format == "lines" else _read_page(unit)
+
+
+def _read_rows(unit: Unit) -> Iterator[Rows]:
+    if unit.stop:
+        yield from parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
+        return
+    # Nothing is known of a file whose footer could not be read when the units were planned. That
+    # may have been the store, or a copy that was not complete yet.
+    footer = footer_of(unit.path)
+    for group in range(footer.num_row_groups):
+        rows = footer.row_group(group).num_rows
+        yield from parquet.read_rows(unit.path, group, 0, rows)
 
 
 _BOM = b"\xef\xbb\xbf"

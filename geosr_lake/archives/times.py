@@ -90,6 +90,15 @@ def near_day(interval: Interval, day: date) -> bool:
     return interval.start < whole.end + DAY and interval.end >= whole.start - DAY
 
 
+def begins_near(moment: datetime, day: date) -> bool:
+    """Tell whether a moment lies within a day of the day that an id names.
+
+    Where the day tells which items may be one scene, they must be found by their start too.
+    """
+    whole = whole_days(day)
+    return whole.start - DAY <= moment < whole.end + DAY
+
+
 def stamp(value: Any) -> str:
     """Return a time as a text that sorts (``20240828T174909.000000``); empty if it is none."""
     try:

@@ -3,9 +3,12 @@
 import base64
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterable
 from typing import Any
+
+from geosr_lake.errors import UsageError
 
 CLIPPED = 120
 """Characters of a text that a cell of a table shows."""
@@ -21,14 +24,16 @@ def nested(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a row as JSON can hold it; bytes as base64, times as text."""
+    """Return a value of a row as JSON can hold it; bytes as base64, times as text, NaN as null."""
     if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
 
 
 def cell(value: Any) -> Any:
@@ -41,7 +46,13 @@ def cell(value: Any) -> Any:
 
 
 def write_json(columns: list[str], rows: Iterable[list[Any]]) -> None:
-    """Print rows as a JSON list of objects, one at a time."""
+    """Print rows as a JSON list of objects, one at a time.
+
+    Raises:
+        UsageError: If two columns have one name: an object holds one of them.
+    """
+    if len(set(columns)) < len(columns):
+        raise UsageError("Two columns have one name", next_step="Name them apart with AS.")
     begin = "[\n"
     for row in rows:
         record = dict(zip(columns, map(plain, row), strict=True))

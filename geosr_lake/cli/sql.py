@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 50
 _GIVEN = re.compile(r"--arg (\w+)=(\S+)")
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
+_FRACTION = re.compile(r"-?(?:(?:0|[1-9]\d*)|(?:0|[1-9]\d*)?\.\d+)(?:[eE][+-]?\d+)?")
 _ARGUMENT_HELP = (
-    "Value of a marker :NAME in the query; a number where it reads as one. May be repeated."
+    "Value of a marker :NAME in the query; a number where it reads as one (033 and '33' are "
+    "text). May be repeated."
 )
 
 
@@ -52,7 +55,7 @@ def _arguments(texts: list[str]) -> dict[str, Any]:
         name, sign, value = text.partition("=")
         if not sign or not name.isidentifier():
             raise UsageError(f"{text!r} is no argument", next_step="Write --arg NAME=VALUE.")
-        arguments[name] = _number(value)
+        arguments[name] = _value(value)
     return arguments
 
 
@@ -73,13 +76,13 @@ def _check_given(query: str | None, arguments: Collection[str]) -> None:
         )
 
 
-def _number(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _value(text: str) -> int | float | str:
+    """Return a number where a text is one as JSON writes it; without its quotes what has them."""
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _FRACTION.fullmatch(text) else text
 
 
 @dataclass(frozen=True)

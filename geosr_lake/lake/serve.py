@@ -111,10 +111,18 @@ def serving(
 
 
 def _class_path() -> str:
-    """Return the jars of Delta and Sedona alone: others that they bring stand against Spark's."""
-    groups = tuple(f"{jar.partition(':')[0]}_" for jar in JARS)
+    """Return the jars of Delta and Sedona alone: others that they bring stand against Spark's.
+
+    Of our versions: the folder may be Spark's own, where jars of other sessions lie too.
+    """
+    ours = [jar.split(":") for jar in JARS]
     found = [
-        str(p) for p in sorted((ivy_dir() / "jars").glob("*.jar")) if p.name.startswith(groups)
+        str(path)
+        for path in sorted((ivy_dir() / "jars").glob("*.jar"))
+        if any(
+            path.name.startswith(f"{group}_") and path.name.endswith(f"-{version}.jar")
+            for group, _, version in ours
+        )
     ]
     if not found:
         raise EnvironmentProblemError(

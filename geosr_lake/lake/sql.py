@@ -32,6 +32,10 @@ _READING = {
 _PRINTED = {"CTE": "UnresolvedWith"}
 """Nodes whose printed name is not their class's."""
 
+_CALLS_JAVA = re.compile(r"\b(reflect|try_reflect|java_method|identifier)\b", re.IGNORECASE)
+"""Functions that call any static method of Java, which may write; the last one names functions by
+the value of a text."""
+
 
 def run(
     spark: "SparkSession",
@@ -224,7 +228,10 @@ def is_query(spark: "SparkSession", text: str, args: dict[str, Any] | None = Non
 
     Raises:
         ParseException: If the text does not parse.
+        UsageError: If it holds a word that can call Java.
     """
+    if (found := _CALLS_JAVA.search(text)) is not None:
+        raise UsageError(f"The word {found[0]} may not stand in a query: it can call Java")
     if (session := getattr(spark, "_jsparkSession", None)) is None:
         return _explained_nodes(spark, text, args) <= _READING
     return all(name in _READING for name in _parsed_nodes(session, text))
@@ -247,8 +254,10 @@ def _explained_nodes(spark: "SparkSession", text: str, args: dict[str, Any] | No
     refused, never let through.
     """
     row = spark.sql(f"EXPLAIN EXTENDED {text}", args=args).collect()[0]
-    plan = str(row[0]).partition("== Parsed Logical Plan ==")[2]
-    plan = plan.partition("== Analyzed Logical Plan ==")[0]
+    sections = str(row[0]).split("== Analyzed Logical Plan ==")
+    if len(sections) != 2:  # a literal says so too
+        return {""}
+    plan = sections[0].partition("== Parsed Logical Plan ==")[2]
     lines = [line.lstrip(" +-:'|") for line in plan.splitlines() if line.strip()]
     found = {re.split(r"[^A-Za-z]", line, maxsplit=1)[0] for line in lines} or {""}
     # CTE and InlineTable print under other names than their classes.

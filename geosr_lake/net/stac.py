@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from pystac import Link
+from pystac import Link, STACTypeError
 from pystac_client import Client
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
@@ -21,6 +22,11 @@ from geosr_lake.net.policy import without_query
 from geosr_lake.net.retry import BusySourceError, retrying
 
 TRIES = 6
+_NO_API = (
+    *(MissingSourceError, NotImplementedError, APIError, ClientTypeError, STACTypeError),
+    *(AttributeError, KeyError, TypeError, ValueError),
+)
+"""What pystac-client raises of a page that is no landing page of an API, or no STAC at all."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class StacApi:
                 warnings.simplefilter("ignore")  # about conformance: the search tells
                 self._client = Client.open(api.root, stac_io=self._io)
                 self._client.search(limit=1)
-        except (MissingSourceError, NotImplementedError, APIError, KeyError, ValueError) as error:
+        except _NO_API as error:
             raise UsageError(
                 "There is no STAC API with a search here",
                 where=api.root,

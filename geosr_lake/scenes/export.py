@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger
+from geosr_lake.scenes.selection import beyond
 
 ROWS_PER_FILE = 500_000
 _BATCH = 20_000
@@ -45,7 +46,7 @@ class Chosen:
     Attributes:
         sensor: modis, landsat, sentinel2 or naip.
         bbox: West, south, east, north in degrees; west > east crosses the antimeridian. Scenes
-            whose bounding box meets it.
+            whose bounds meet it; of one on both sides of the antimeridian, those of a side.
         interval: First and last moment, UTC; None: open. Scenes whose interval meets it.
     """
 
@@ -178,11 +179,16 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     if version is None:
         return
+    looked_at = [] if chosen.bbox is None else ["xmin", "xmax", "footprint_wkb"]
+    read = [*columns, *(name for name in looked_at if name not in columns)]
     for batch in ledger.batches(
-        lake.root, "scenes", version, columns=columns, where=chosen.expression(), most=_BATCH
+        lake.root, "scenes", version, columns=read, where=chosen.expression(), most=_BATCH
     ):
-        if batch.num_rows:
-            yield batch
+        found = batch
+        if chosen.bbox is not None:
+            found = batch.filter(pc.invert(beyond(batch, chosen.bbox)))
+        if found.num_rows:
+            yield found.select(columns)
 
 
 def _roles(lake: Lake, version: int | None, chosen: Chosen) -> list[str]:

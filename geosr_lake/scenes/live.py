@@ -154,10 +154,11 @@ class _Run:
     def resume(self) -> None:
         """Take over what a killed run left in the spool, but for what the lake has as new."""
         self._held = slices.held(self._lake.root)
-        found = spool.complete(self._spool)
-        had = [one for one in found if self._is_held(one)]
+        had, waiting = [], []
+        for one in spool.complete(self._spool):
+            (had if self._is_held(one) else waiting).append(one)
         spool.remove(had)
-        self._batch = [one for one in found if one not in had]
+        self._batch = waiting
         self.summary.resumed = len(self._batch)
 
     def _is_held(self, one: Spooled) -> bool:
@@ -193,7 +194,7 @@ class _Run:
         workers = max(1, min(wanted.workers, len(todo)))
         fetcher = Fetcher(api, todo, self._spool, workers=workers, give_up_after=4 + workers)
         faults: Counter[str] = Counter()
-        done = 0
+        done, waiting = 0, sum(one.file.stat().st_size for one in self._batch)
         for result in fetcher:
             done += 1
             self._steps.advance()
@@ -204,8 +205,10 @@ class _Run:
                 continue
             self._batch.append(result)
             summary.fetched += 1
-            if sum(one.file.stat().st_size for one in self._batch) >= BATCH_BYTES:
+            waiting += result.file.stat().st_size
+            if waiting >= BATCH_BYTES:
                 self.ingest_batch()
+                waiting = 0
                 self._steps.start(label, len(todo) - done)
         summary.not_asked = len(todo) - done
         summary.requests = gate.passed

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import shapely
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
 Box = tuple[float, float, float, float]
+WIDE_DEG = 180.0
+"""Bounds that are wider are those of a footprint on both sides of the antimeridian."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Selection:
             begins, ends = f.col("xmin") <= east, f.col("xmax") >= west
             wanted &= (begins | ends) if self.crosses else (begins & ends)
             wanted &= (f.col("ymin") <= north) & (f.col("ymax") >= south)
+            wide = f.col("xmax") - f.col("xmin") > f.lit(WIDE_DEG)
+            box = self.bbox
+            parts_meet = f.udf(lambda wkb: None if wkb is None else meets(wkb, box), "boolean")
+            of_wide = parts_meet(f.when(wide, f.col("footprint_wkb")))
+            wanted &= f.coalesce(of_wide, f.lit(True))
         if self.days is not None:
             first, last = self.days
             after = last + timedelta(days=1)
@@ -65,12 +73,13 @@ class Selection:
         if self.bbox is not None:
             west, south, east, north = (float(side) for side in self.bbox)
             begins, ends = pc.less_equal(rows["xmin"], east), pc.greater_equal(rows["xmax"], west)
-            for meets in (
+            for one in (
                 pc.or_kleene(begins, ends) if self.crosses else pc.and_kleene(begins, ends),
                 pc.less_equal(rows["ymin"], north),
                 pc.greater_equal(rows["ymax"], south),
             ):
-                wanted = pc.and_kleene(wanted, meets)
+                wanted = pc.and_kleene(wanted, one)
+            wanted = pc.and_kleene(wanted, pc.invert(beyond(rows, self.bbox)))
         if self.days is not None:
             first, last = self.days
             begin, end = (
@@ -85,3 +94,33 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+def meets(wkb: bytes, box: Box) -> bool:
+    """Tell whether the bounds of a part of a footprint meet a box.
+
+    Args:
+        wkb: The footprint, cut at the antimeridian.
+        box: West, south, east, north in degrees; west > east lies over the antimeridian.
+    """
+    west, south, east, north = box
+    xmin, ymin, xmax, ymax = shapely.bounds(shapely.get_parts(shapely.from_wkb(wkb))).T
+    begins, ends = xmin <= east, xmax >= west
+    along = begins | ends if west > east else begins & ends
+    return bool(np.any(along & (ymin <= north) & (ymax >= south)))
+
+
+def beyond(rows: pa.Table | pa.RecordBatch, box: Box) -> pa.Array:
+    """Tell which rows lie on both sides of the antimeridian, and with neither side in a box.
+
+    Their bounds are those of the whole earth, which meet any box between their latitudes.
+
+    Args:
+        rows: Columns xmin, xmax and footprint_wkb; nulls lie nowhere.
+        box: As at `meets`.
+    """
+    wide = pc.fill_null(pc.greater(pc.subtract(rows["xmax"], rows["xmin"]), WIDE_DEG), False)
+    found = np.array(wide, dtype=bool)
+    wkb = rows["footprint_wkb"].filter(wide).to_pylist()
+    found[found] = [text is not None and not meets(text, box) for text in wkb]
+    return pa.array(found)

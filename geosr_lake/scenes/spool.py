@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import orjson
 
+from geosr_lake.archives.record import MAX_DEPTH, too_deep
 from geosr_lake.ids import digest
 from geosr_lake.lake.place import Root
 from geosr_lake.redact import without_secrets
@@ -86,7 +87,8 @@ class Draft:
         """Write items, unsigned and with absolute hrefs."""
         base = f"{self._slice.api}/collections/{self._slice.collection}/items/"
         for item in items:
-            line = orjson.dumps(without_secrets(_absolute(item, base))) + b"\n"
+            written = _stump(item) if too_deep(item) else _absolute(item, base)
+            line = orjson.dumps(without_secrets(written)) + b"\n"
             self._file.write(line)
             self._digest.update(line)
             self._items += 1
@@ -137,6 +139,18 @@ def _absolute(item: Mapping[str, Any], base: str) -> dict[str, Any]:
     if not isinstance(assets, dict):
         return dict(item)
     return {**item, "assets": {key: _resolved(asset, base) for key, asset in assets.items()}}
+
+
+def _stump(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of an item that is nested too deep to be written: that, and its names.
+
+    It is read as what it was, so that the account of the slice holds and the item has its reason.
+    """
+    names = {key: item[key] for key in ("id", "collection") if isinstance(item.get(key), str)}
+    deep: list[Any] = []
+    for _ in range(MAX_DEPTH):
+        deep = [deep]
+    return {**names, "nested": deep}
 
 
 def _resolved(asset: Any, base: str) -> Any:

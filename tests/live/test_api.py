@@ -143,3 +143,14 @@ def test_what_makes_no_sense_is_refused(
         app(["scenes", "ingest", "--api", server.url, *words, "--lake", str(tmp_path / "lake")])
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["/collections/landsat-c2-l2", "/conformance", "/queryables"])
+def test_a_page_that_is_no_landing_page_is_told(
+    tmp_path: Path, server: Server, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = ["--collection", "landsat-c2-l2", "--datetime", "2024-07-01"]
+    with pytest.raises(SystemExit) as ended:
+        app(["scenes", "ingest", "--api", server.url + path, *days, "--lake", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "There is no STAC API with a search here" in " ".join(capsys.readouterr().err.split())

@@ -121,6 +121,10 @@ def test_more_rows_than_asked_for_are_announced(built: Any) -> None:
         "BEGIN DELETE FROM delta.`{path}`; END",
         "SELECT TRANSFORM (pair_id) USING 'touch {path}/out' AS x FROM pairs",
         "SHOW TABLES",
+        "SELECT reflect('java.lang.System', 'setProperty', 'geosr.test', 'x')",
+        "SELECT * FROM (SELECT (SELECT `Java_Method`('java.lang.System', 'nanoTime')) AS x)",
+        "WITH t AS (SELECT try_reflect('java.lang.System', 'nanoTime') AS x) SELECT * FROM t",
+        "SELECT IDENTIFIER('ref' || 'lect')('java.lang.System', 'nanoTime')",
     ],
 )
 def test_nothing_but_queries_runs(built: Any, query: str) -> None:

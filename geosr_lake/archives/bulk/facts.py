@@ -99,3 +99,9 @@ def near_day(
     """Tell which intervals lie within a day of a day: `archives.times.near_day` for columns."""
     day = values.US_A_DAY
     return np.asarray((start_us < day_us + 2 * day) & (end_us >= day_us - day))
+
+
+def begins_near(start_us: NDArray[np.int64], day_us: NDArray[np.int64]) -> Mask:
+    """Tell which moments lie within a day of a day: `archives.times.begins_near` for columns."""
+    day = values.US_A_DAY
+    return np.asarray((start_us < day_us + 2 * day) & (start_us >= day_us - day))

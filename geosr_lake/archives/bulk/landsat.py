@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.archives import landsat as dialect
 from geosr_lake.archives.bulk import texts, values
-from geosr_lake.archives.bulk.facts import FactColumns, days, near_day, version_key
+from geosr_lake.archives.bulk.facts import FactColumns, begins_near, days, version_key
 from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.sensors import landsat
@@ -81,7 +81,7 @@ def _interval(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the instant; the whole day where an old item writes midnight, or nothing."""
     start, end, stated = frame.interval()
-    frame.need(~stated | near_day(start, end, day_us))
+    frame.need(~stated | begins_near(start, day_us))
     whole = ~stated | ((start == end) & (start % values.US_A_DAY == 0))
     return np.where(whole, day_us, start), np.where(whole, day_us + values.US_A_DAY, end)
 

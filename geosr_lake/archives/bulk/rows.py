@@ -51,6 +51,7 @@ def _check_frames(frame: Frame) -> None:
     """Keep what `archives.item.read_frame` would not reject."""
     frame.need(texts.is_plain_id(frame.item_id, MAX_ID_CHARACTERS))
     frame.need(values.mask(pc.less_equal(pc.binary_length(frame.collection), MAX_ID_CHARACTERS)))
+    frame.need(~values.mask(pc.match_substring(frame.collection, "=")))
     frame.need(values.matches(frame.version, _PLAIN_VERSION))
 
 

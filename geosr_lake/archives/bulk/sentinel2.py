@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from geosr_lake.archives import sentinel2 as dialect
 from geosr_lake.archives.bulk import texts, values
-from geosr_lake.archives.bulk.facts import FactColumns, version_key
+from geosr_lake.archives.bulk.facts import FactColumns, begins_near, version_key
 from geosr_lake.archives.bulk.frame import Frame
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.sensors import sentinel2
@@ -54,6 +54,8 @@ def read(frame: Frame) -> FactColumns:
     time_us, has_time = frame.moment("datetime")
     frame.need(has_time)
     has_strip = values.valid(strip)
+    strip_day_us = strip_us - strip_us % values.US_A_DAY
+    frame.need(~has_strip | begins_near(time_us, strip_day_us))
     day = texts.iso_days(_solar_us(np.where(has_strip, strip_us, time_us), tile))
     baseline = frame.text(*dialect.spellings("processing_baseline"), "processing:version")
     frame.need(values.matches(baseline, values.whole(r"\d{2}\.\d{2}")))

@@ -19,6 +19,7 @@ USGS = linked(landsat(usgs=True))
 NAIP = linked(naip())
 MODIS = linked(modis())
 SENTINEL2 = linked(sentinel2())
+YEARS_BEFORE = "2015-01-01T00:00:00Z"
 MIDNIGHT = "2024-09-08T00:00:00Z"
 TWO_STATES = {"state": {"href": "https://h/1"}, "sur_refl_state_500m": {"href": "https://h/2"}}
 
@@ -65,6 +66,7 @@ def hrefs(item: Item, old: str, new: str) -> Item:
         (with_(LANDSAT, datetime="2024-09-18T00:00:00Z"), False),
         (with_(LANDSAT, datetime=None, start_datetime=MIDNIGHT, end_datetime=MIDNIGHT), True),
         (with_(LANDSAT, datetime=None, start_datetime=MIDNIGHT), False),
+        (with_(LANDSAT, datetime=None, start_datetime=YEARS_BEFORE, end_datetime=MIDNIGHT), False),
         (with_(LANDSAT, landsat__wrs_row="033"), False),
         (with_(LANDSAT, gsd=30), True),
         (with_(LANDSAT, gsd=0), True),
@@ -139,6 +141,10 @@ def hrefs(item: Item, old: str, new: str) -> Item:
         (with_(SENTINEL2, s2__mean_solar_zenith=34, view__sun_elevation=55.5), True),
         (with_(SENTINEL2, s2__datastrip_id=None), True),
         (with_(SENTINEL2, s2__mgrs_tile="T13TDE"), True),
+        (with_(SENTINEL2, datetime="2024-08-02T00:00:00Z"), True),
+        (with_(SENTINEL2, datetime="2024-08-01T23:59:59Z"), False),
+        (with_(SENTINEL2, datetime="2024-08-05T00:00:00Z"), False),
+        ({**SENTINEL2, "collection": "s2?key=1"}, False),
     ],
 )
 def test_what_is_plain(item: Item, plain: bool) -> None:

@@ -27,6 +27,8 @@ from geosr_lake.archives.reasons import REASONS
         ({"type": "Catalog", "id": "root"}, "collection_or_catalog"),
         ({**naip(), "id": ""}, "id_invalid"),
         ({**naip(), "id": 17}, "id_invalid"),
+        ({**naip(), "id": "a?sig=1"}, "id_invalid"),
+        ({**naip(), "collection": "naip?key=1"}, "id_invalid"),
         ({**naip(), "id": "x" * 513}, "id_invalid"),
         ({**naip(), "properties": None}, "not_an_item"),
         ({**naip(), "id": "my-drone-flight", "collection": "drones"}, "sensor_unknown"),

@@ -216,6 +216,7 @@ def test_real_older_items_say_what_their_later_twins_say(real_data: Path) -> Non
     dialects = file_table(items / "dialects.ndjson.gz").to_pylist()
     older, today = dialects[13], dialects[14]
     same = ("group_key", "platform", "t_start", "t_end", "cloud_frac", "gsd_m", "assets")
+    assert older["sun_elevation_deg"] == pytest.approx(today["sun_elevation_deg"], abs=0.01)
     assert [older[name] for name in same] == [today[name] for name in same]
     assert len(older["assets"]) == 9
     gulf = file_table(items / "naip_alabama_florida_2011_2023.ndjson.gz").to_pylist()

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from stac_items import file_table, naip, row, rows, write_lines
 from geosr_lake.archives import Record, Unit, find_files, plan_units, read_unit
 from geosr_lake.archives import sources as module
 from geosr_lake.archives.record import MAX_ITEM_BYTES, parse
-from geosr_lake.errors import UsageError
+from geosr_lake.errors import EnvironmentProblemError, UsageError
 
 ITEMS = [naip(quarter=quarter) for quarter in ("nw", "ne", "sw", "se")]
 IDS = [item["id"] for item in ITEMS]
@@ -197,6 +198,63 @@ def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 but not really PAR1")
     assert ids(read(path)) == ["file_unreadable"]
+
+
+def test_a_file_whose_footer_comes_late_is_read_whole(tmp_path: Path) -> None:
+    """It was still being copied, or its store failed, when the units were planned."""
+    path = parquet(tmp_path / "a.parquet")
+    table = pq.read_table(path)
+    path.write_bytes(b"PAR1, and the rest is on its way")
+    units = plan_units([path])
+    pq.write_table(table, path, row_group_size=3)
+    records = [record for unit in units for record in read_unit(unit)]
+    assert ids(records) == IDS
+
+
+def test_an_item_too_deep_in_a_collection_is_alone_in_it(tmp_path: Path) -> None:
+    deep: list[object] = []
+    for _ in range(300):
+        deep = [deep]
+    odd = {"id": "odd", "properties": {"x": deep}}
+    page = {"type": "FeatureCollection", "features": [ITEMS[0], odd, ITEMS[1], odd]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(page))
+    records = read(path)
+    assert ids(records) == [IDS[0], "item_too_deep", IDS[1], "item_too_deep"]
+    assert row_of(records[1])["item_id"] == "odd"
+    assert records[1].digest != records[3].digest
+
+
+@pytest.mark.parametrize(("fails", "ends"), [(1, None), (2, "file_unreadable")])
+def test_a_file_in_a_bucket_is_damaged_if_it_fails_twice_at_one_place(
+    fails: int, ends: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [json.dumps(item).encode() for item in ITEMS]
+    tries = []
+
+    def offered(_: Unit) -> Iterator[bytes]:
+        tries.append(len(tries))
+        yield from texts[:2]
+        if len(tries) <= fails:
+            raise OSError("a range ended early")
+        yield from texts[2:]
+
+    monkeypatch.setattr(module, "_offered", offered)
+    monkeypatch.setattr(module.files, "check_there", lambda _: None)
+    records = list(read_unit(Unit("s3://lake/a.ndjson", "lines")))
+    assert ids(records) == (IDS if ends is None else [*IDS[:2], ends])
+    assert len(tries) == 2
+
+
+def test_what_a_store_says_is_no_damage_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offered(_: Unit) -> Iterator[bytes]:
+        yield from ()
+        raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation")
+
+    monkeypatch.setattr(module, "_offered", offered)
+    monkeypatch.setattr(module.files, "check_there", lambda _: None)
+    with pytest.raises(EnvironmentProblemError, match="The object store did not do"):
+        list(read_unit(Unit("s3://lake/a.ndjson", "lines")))
 
 
 def parquet(path: Path, **changes: object) -> Path:

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from stac_items import frame, landsat, naip, row
+from stac_items import frame, landsat, naip, row, sentinel2
 
 from geosr_lake.archives.item import read_frame
 from geosr_lake.archives.reasons import Rejected
@@ -136,6 +136,24 @@ def test_old_landsat_items_know_the_day_only(moment: str | None) -> None:
 def test_a_landsat_instant_is_one() -> None:
     found = row(landsat())
     assert found["t_start"] == found["t_end"] == datetime(2024, 9, 8, 17, 37, 11, 903003, UTC)
+
+
+def test_a_start_far_from_the_day_that_groups_is_quarantined() -> None:
+    """Else a scene would have two times, and who reads near one of them would miss the other."""
+    seen = sentinel2(sensed="20240803T180011", strip="20240803T180500")
+    for moment, reason in (
+        ("2024-08-02T00:00:00Z", None),
+        ("2024-08-01T23:59:59Z", "time_contradicts_id"),
+        ("2024-08-05T00:00:00Z", "time_contradicts_id"),
+        ("2019-01-01T18:05:00Z", "time_contradicts_id"),
+    ):
+        properties = {**seen["properties"], "datetime": moment}
+        assert row({**seen, "properties": properties})["reason"] == reason
+    since = {"datetime": None, "start_datetime": "2015-01-01T00:00:00Z"}
+    item = landsat(day="20220827")
+    until = {"end_datetime": "2022-08-27T17:00:00Z"}
+    properties = {**item["properties"], **since, **until}
+    assert row({**item, "properties": properties})["reason"] == "time_contradicts_id"
 
 
 @pytest.mark.parametrize("item", [naip(day="20220827"), landsat(day="20220827")])

@@ -200,6 +200,17 @@ def test_outside_is_told_of_rows() -> None:
     over = Selection(bbox=(178, -5, -178, 5)).outside_of(far)
     assert over is not None
     assert over.tolist() == [False, True, False]
+    both = {"type": "MultiPolygon", "coordinates": [
+        box(*at)["coordinates"] for at in ((179, 64, 180, 66), (-180, 64, -179, 66))
+    ]}  # fmt: skip
+    round_the_earth = table(sentinel2(tile="60WWT", geometry=both), naip())
+    for where, left_out in (
+        ((5, 60, 15, 70), True), ((178, 60, 180, 70), False), ((-180, 60, -179.5, 70), False),
+        ((179.5, 60, -175, 65), False), ((170, 60, 178, 70), True), ((178, 0, 180, 10), True),
+    ):  # fmt: skip
+        found = Selection(bbox=where).outside_of(round_the_earth)
+        assert found is not None
+        assert found.tolist() == [left_out, True]
     day = Selection(days=(date(2024, 8, 3), date(2024, 8, 3))).outside_of(rows)
     assert day is not None
     assert day.tolist() == [True, False]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from canary import CANARY, found_in, signed
 
+from geosr_lake.archives.record import parse
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, ledger
 from geosr_lake.lake.bucket import Bucket
@@ -66,6 +67,18 @@ def test_a_spooled_slice_is_found_again_and_unsigned(tmp_path: Path) -> None:
     assert item["assets"]["a"]["href"] == f"{API}/collections/c/items/rel/b.tif"
     assert item["assets"]["a"]["xarray:storage_options"] == {"account_name": "pc"}
     assert item["links"] == [{"rel": "preview", "href": "https://example.com/p"}]
+
+
+def test_an_item_that_is_nested_too_deep_stays_an_item(tmp_path: Path) -> None:
+    deep: list[object] = []
+    for _ in range(900):
+        deep = [deep]
+    draft = spool.Draft(tmp_path / "spool", Slice(API, "c", date(2024, 7, 1)))
+    draft.add([{"id": "x"}, {"id": "deep", "properties": {"a": deep}}, {"id": "y"}])
+    one = draft.finish(pages=1, matched=3, faults={}, fetched_at=datetime(2024, 8, 1, tzinfo=UTC))
+    records = [parse(line) for line in one.file.read_bytes().splitlines()]
+    assert [record.problem for record in records] == [None, "item_too_deep", None]
+    assert b'"id":"deep"' in records[1].raw
 
 
 def test_what_is_not_complete_is_removed(tmp_path: Path) -> None:
