@@ -1,4 +1,4 @@
-"""The join beside its peers: same acquisitions, same pairs, each a cold process on two threads.
+"""The join beside its peers: same acquisitions, same pairs, each a cold process on two cores.
 
 Scenes are generated (`join/sky.py`), written as a lake and, for the peers, as Parquet. Ours runs
 `geosr pairs build` from nothing: tile pairs, pairs with their overlap, and the write to the lake;
@@ -132,7 +132,7 @@ def compare(args: argparse.Namespace, pair: str, years: int, folder: Path) -> No
 def _print_ways(took: dict[str, list[dict[str, Any]]], by_boxes: int | None) -> None:
     middle = {name: statistics.median(d["seconds"] for d in dids) for name, dids in took.items()}
     print("| how | runs | median s | times ours | times ours, the same done | processor s "
-          "| scene pairs tested | peak GB | session start s | |\n"
+          "| scene pairs tested | peak GB | start s | |\n"
           "|---|---|---|---|---|---|---|---|---|---|")  # fmt: skip
     for name, dids in took.items():
         cpu, last = statistics.median(d["cpu_s"] for d in dids), dids[-1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import dataset
@@ -27,6 +28,8 @@ CAME, GONE = 1, -1
 
 MOST_BYTES = 512 << 20
 """Bytes of files that are compared in this process: up to some millions of rows."""
+MOST_ALONG_BYTES = 512 << 20
+"""Bytes of long values that may come here from Spark: half of what it allows a result."""
 
 PAIRS_RESULT = 1
 """Goes up when the same scenes give other pairs than before: then all are found again."""
@@ -125,7 +128,8 @@ def rows_between(
     until: int,
     *,
     columns: "Sequence[str]",
-    along: "Sequence[str]" = (),
+    along: str,
+    most: int,
 ) -> pa.Table | None:
     """Return the rows that came and went between two versions of a table.
 
@@ -140,19 +144,21 @@ def rows_between(
         since: The older version.
         until: The newer version.
         columns: What makes a row: columns that can be grouped by.
-        along: Columns that follow from `columns`; known of rows that came, else null.
+        along: A column of long values that follows from `columns`; known of rows that came, else
+            null.
+        most: More rows than these are not returned.
 
     Returns:
-        `columns`, `change` (`CAME` or `GONE`) and `along`; None where the log, or a file that is
-        gone, does not reach back so far.
+        `columns`, `change` (`CAME` or `GONE`) and `along`, as a dictionary; None where the log, or
+        a file that is gone, does not reach back so far, or where more changed.
     """
     if (files := _files(root, table, since, until)) is None:
         return None
     here = all(file.size is not None and "://" not in file.plain for file in files)
     try:
         if here and sum(file.size or 0 for file in files) <= MOST_BYTES:
-            return _changed(root, table, files, columns, along)
-        return _changed_in_spark(spark(), root, table, files, columns, along)
+            return _changed(root, table, files, columns, along, most)
+        return _changed_in_spark(spark(), root, table, files, columns, along, most)
     except FileNotFoundError:
         return None
 
@@ -162,18 +168,21 @@ def _changed(
     table: str,
     files: dict[_File, int],
     columns: "Sequence[str]",
-    along: "Sequence[str]",
-) -> pa.Table:
-    """Compare the rows in this process; `along`, which may be long, is read of what came only."""
+    along: str,
+    most: int,
+) -> pa.Table | None:
+    """Compare the rows in this process; `along` is read of what came only, each value once."""
     schema = ledger.arrow_schema(table)
+    coded = pa.field(along, pa.dictionary(pa.int32(), schema.field(along).type))
     lies = place(root).files(*tables.segments(table))
+    packed = dataset.ParquetFileFormat(read_options={"dictionary_columns": {along}})
 
     def rows(sign: int, names: "Sequence[str]", which: Any = None) -> pa.Table:
         paths = [file.plain.removeprefix("/") for file, of in files.items() if of == sign]
-        kinds = pa.schema([schema.field(name) for name in names])
+        kinds = pa.schema([coded if name == along else schema.field(name) for name in names])
         if not paths:
             return kinds.empty_table()
-        found = dataset.dataset(paths, schema=kinds, format="parquet", filesystem=lies)
+        found = dataset.dataset(paths, schema=kinds, format=packed, filesystem=lies)
         return found.to_table(filter=which)
 
     signed = [
@@ -183,24 +192,26 @@ def _changed(
     ]
     grouped = pa.concat_tables(signed).group_by(list(columns)).aggregate([("change", "sum")])
     moved = grouped.filter(pc.not_equal(grouped["change_sum"], 0))
+    if len(moved) > most:
+        return None
     change = pc.sign(moved["change_sum"]).cast(pa.int32())
     moved = moved.select(list(columns)).append_column("change", change)
-    if along:
-        key = columns[0]
-        came = moved.filter(pc.equal(moved["change"], CAME))
-        more = rows(CAME, [*columns, *along], pc.field(key).isin(came[key].combine_chunks()))
-        # A key can come twice: in a file that was compacted away since, and whose rows went again.
-        now = came.take(pc.index_in(more[key], value_set=came[key].combine_chunks()))
-        for name in columns:
-            equal = pc.fill_null(pc.equal(more[name], now[name]), False)
-            both_null = pc.and_(pc.is_null(more[name]), pc.is_null(now[name]))
-            kept = pc.or_(equal, both_null)
-            more, now = more.filter(kept), now.filter(kept)
-        at = pc.index_in(moved[key], value_set=more[key].combine_chunks())
-        at = pc.if_else(pc.equal(change, CAME), at, pa.scalar(None, pa.int32()))
-        for name in along:
-            moved = moved.append_column(schema.field(name), more[name].take(at))
-    return moved
+    came, gone = (moved.filter(pc.equal(change, sign)) for sign in (CAME, GONE))
+    key = columns[0]
+    more = rows(CAME, [*columns, along], pc.field(key).isin(came[key].combine_chunks()))
+    now = came.take(pc.index_in(more[key], value_set=came[key].combine_chunks()))
+    kept = pa.repeat(pa.scalar(True), len(more))
+    for name in columns:
+        equal = pc.fill_null(pc.equal(more[name], now[name]), False)
+        kept = pc.and_(kept, pc.or_(equal, pc.and_(pc.is_null(more[name]), pc.is_null(now[name]))))
+    more = more.filter(kept)
+    # A key can come twice: in a file that was compacted away since, and whose rows went again.
+    first = np.zeros(len(more), bool)
+    first[pc.index_in(pc.unique(more[key]), value_set=more[key].combine_chunks()).to_numpy()] = True
+    more = more.filter(pa.array(first))
+    signs = pa.repeat(pa.scalar(CAME, pa.int32()), len(more))
+    more = more.add_column(len(columns), "change", signs)
+    return pa.concat_tables([more, gone.append_column(coded, pa.nulls(len(gone), coded.type))])
 
 
 def _changed_in_spark(
@@ -209,9 +220,10 @@ def _changed_in_spark(
     table: str,
     files: dict[_File, int],
     columns: "Sequence[str]",
-    along: "Sequence[str]",
-) -> pa.Table:
-    """Compare the rows of large files; what moved comes here.
+    along: str,
+    most: int,
+) -> pa.Table | None:
+    """Compare the rows of large files; what moved comes here, unless it is too much.
 
     Raises:
         FileNotFoundError: If one of the files is no longer there.
@@ -220,7 +232,7 @@ def _changed_in_spark(
     from pyspark.sql import functions as f
 
     schema, where = tables.schema(table), tables.table_path(root, table)
-    ddl = ", ".join(f"`{n}` {schema[n].dataType.simpleString()}" for n in [*columns, *along])
+    ddl = ", ".join(f"`{n}` {schema[n].dataType.simpleString()}" for n in [*columns, along])
     rows = spark.createDataFrame([], f"{ddl}, change int")
     for sign in (CAME, GONE):
         if paths := [_place(where, file.path) for file, of in files.items() if of == sign]:
@@ -231,19 +243,26 @@ def _changed_in_spark(
                     raise
                 raise FileNotFoundError(where) from error
             rows = rows.unionAll(found.withColumn("change", f.lit(sign)))
+    value = f.when(f.col("change") == CAME, f.col(along))
     moved = (
         rows.groupBy(*columns)
-        .agg(
-            f.sum("change").alias("change"),
-            *(f.any_value(f.when(f.col("change") == CAME, f.col(n)), True).alias(n) for n in along),
-        )
+        .agg(f.sum("change").alias("change"), f.any_value(value, True).alias(along))
         .where("change <> 0")
         .withColumn("change", f.signum("change").cast("int"))
+        .persist()
     )
+    try:
+        number, size = moved.agg(f.count("*"), f.sum(f.octet_length(along))).collect()[0]
+        if number > most or (size or 0) > MOST_ALONG_BYTES:
+            return None
+        found = moved.select(*columns, "change", along).toArrow()
+    finally:
+        moved.unpersist()
     kinds = ledger.arrow_schema(table)
     fields = [*(kinds.field(n) for n in columns), pa.field("change", pa.int32())]
-    fields += [kinds.field(n).with_nullable(nullable=True) for n in along]
-    return moved.toArrow().cast(pa.schema([field.with_nullable(True) for field in fields]))
+    fields += [kinds.field(along)]
+    whole = found.cast(pa.schema([field.with_nullable(True) for field in fields]))
+    return whole.set_column(len(fields) - 1, along, whole[along].dictionary_encode())
 
 
 def _place(table: str, path: str) -> str:

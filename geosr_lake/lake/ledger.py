@@ -217,13 +217,19 @@ def read(
     rows = found.to_pyarrow_dataset(filesystem=files, parquet_read_options=options).to_table(
         columns=held, filter=filters
     )
-    for name in coded:
-        packed = pa.dictionary(pa.int32(), schema.field(name).type)
-        schema = schema.set(schema.get_field_index(name), schema.field(name).with_type(packed))
+    schema = coded_schema(schema, coded)
     for field in schema:
         if field.name not in present:  # a version from before the table had the column
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     return rows.select(schema.names).cast(schema)
+
+
+def coded_schema(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """Return the columns with some of them as dictionaries."""
+    for name in names:
+        packed = pa.dictionary(pa.int32(), schema.field(name).type)
+        schema = schema.set(schema.get_field_index(name), schema.field(name).with_type(packed))
+    return schema
 
 
 def files_of(root: Root, table: str, version: int) -> dict[str, int]:
@@ -291,19 +297,22 @@ def batches(
     columns: list[str],
     where: Any = None,
     most: int = 20_000,
+    coded: Sequence[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of `table` at `version`, at most `most` at a time.
 
     Args:
         columns: Columns that the version has.
         where: A condition as an Arrow expression; None: all rows.
+        coded: Columns that come as dictionaries, as at `read`.
     """
     found = open_table(root, table, version)
     if found is None:
         return
     files = place(root).files(*segments(table))
-    dataset = found.to_pyarrow_dataset(filesystem=files)
-    schema = pa.schema([arrow_schema(table).field(name) for name in columns])
+    packing = ParquetReadOptions(dictionary_columns=set(coded)) if coded else None
+    dataset = found.to_pyarrow_dataset(filesystem=files, parquet_read_options=packing)
+    schema = coded_schema(pa.schema([arrow_schema(table).field(name) for name in columns]), coded)
     options = {"columns": columns, "filter": where, "batch_size": most}
     for batch in dataset.to_batches(**options, batch_readahead=2, fragment_readahead=1):
         yield pa.RecordBatch.from_arrays(

@@ -272,12 +272,14 @@ def _grown(
 
 _WHY_SPARK = (
     f"more than {here.MOST_SCENES:,} scenes or pairs are held at a time where the lake has pairs "
-    "of this rule, or where what is near in time is so much"
+    "of this rule, or where what is near in time is so much; or the table of pairs is clustered"
 )
 
 
 def _spans(lake: Lake, rule: PairRule) -> list[Span] | None:
     """Return the spans of time that are matched one after the other; None: only Spark can."""
+    if arrow.needs_spark(lake.root, "pairs"):
+        return None  # rows of a clustered table would all have to go to the JVM
     if held := _held(lake, rule):
         # Former pairs are compared with the new ones, so both are held.
         few = max(sum(sides.counts(lake, rule)), held) <= here.MOST_SCENES

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
+from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, Progress
 from geosr_lake.lake.progress import Silent
 from geosr_lake.pairs import here, tiles
 from geosr_lake.pairs import scenes as sides
 from geosr_lake.pairs.match import Tested
-from geosr_lake.pairs.spans import WHOLE
 from geosr_lake.recipe import SIDES, Recipe
+
+MOST = (here.MOST_SCENES, 5 * here.MOST_SCENES)
+"""Scenes that are held at a time; the second where the window leaves no span with fewer: 6 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
         progress: Told of the steps.
 
     Raises:
-        UsageError: If the lake has no scene of one of the sensors.
+        UsageError: If the lake has no scene of one of the sensors, or the window holds too many.
         RecipeError: If it has some, but none passes the recipe's filter.
     """
     rule, steps = recipe.pairs, progress or Silent()
@@ -57,7 +60,13 @@ def count(lake: Lake, recipe: Recipe, *, progress: Progress | None = None) -> Pa
     met = tiles.present(lake, rule.lr.sensor, rule.hr.sensor)
     steps.start("Footprints that intersect")
     did = Tested.nothing()
-    for span in sides.in_spans(lake, rule, here.MOST_SCENES) or [WHOLE]:
+    spans = next((found for most in MOST if (found := sides.in_spans(lake, rule, most))), None)
+    if spans is None:
+        raise UsageError(
+            f"More than {MOST[-1]:,} scenes are near each other in time: too many to count here",
+            next_step="Narrow the recipe's window, start or end; or build the pairs with --spark.",
+        )
+    for span in spans:
         lr, hr = (
             sides.read(lake, rule, side, here.NEEDED, also)
             for side, also in zip(SIDES, span, strict=True)

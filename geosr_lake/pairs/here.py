@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ MOST_SCENES = 4_000_000
 """Scenes of both sides that are held at a time. 2.8 million needed 4.1 GB."""
 ROWS_A_PART = 50_000
 """Scenes of a part, about: what is held while it is matched grows with it."""
+PAIRS_A_PART = 2_000_000
+"""Scene pairs near in time and tile of a part, about: its pairs are held, some 300 bytes each."""
 
 
 def find(
@@ -120,7 +122,11 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
         tiles = TilePairs(of_lr.names, of_hr.names, first, known.lr_tile[mine])
         lr_own = np.flatnonzero(part_of_tile[of_lr.code] == part)
         hr_own = np.flatnonzero(meets[of_hr.code])
-        for lr_at, hr_at in _by_time(lr_own, hr_own, lr_times, hr_times, window_us):
+        share = len(tiles.lr_tile) / max(1, len(np.unique(of_lr.code[lr_own])) * meets.sum())
+        pieces = -(-len(lr_own) // (2 * ROWS_A_PART))
+        expected = share * _near(lr_own, hr_own, lr_times, hr_times, window_us)
+        pieces = max(pieces, min(int(expected // PAIRS_A_PART) + 1, len(lr_own)))
+        for lr_at, hr_at in _by_time(lr_own, hr_own, lr_times, hr_times, window_us, pieces):
             some = (
                 _Some(lr.take(lr_at), of_lr.code[lr_at]),
                 _Some(hr.take(hr_at), of_hr.code[hr_at]),
@@ -144,14 +150,21 @@ def _whole(scenes: pa.Table) -> pa.Table:
     return rest.append_column("footprint_wkb", pa.DictionaryArray.from_arrays(at, values))
 
 
+def _near(lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int) -> int:
+    """Return how many scene pairs of a part are within the window, wherever they lie."""
+    begins, ends = np.sort(hr.start_us[hr_at]), np.sort(hr.end_us[hr_at])
+    begun = np.searchsorted(begins, lr.end_us[lr_at] + window_us, "right")
+    over = np.searchsorted(ends, lr.start_us[lr_at] - window_us, "left")
+    return int((begun - over).sum())
+
+
 def _by_time(
-    lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int
+    lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int, pieces: int
 ) -> Iterator[tuple[Ints, Ints]]:
-    """Yield a part's scenes whole, or cut by the time of the LR scenes where they are too many.
+    """Yield a part's scenes in pieces by the time of the LR scenes.
 
     Each LR scene is in one piece, and an HR scene in each whose time it may be near.
     """
-    pieces = -(-len(lr_at) // (2 * ROWS_A_PART))
     if pieces < 2:
         yield lr_at, hr_at
         return
@@ -181,7 +194,9 @@ def _match(part: _Part, rule: PairRule) -> tuple[pa.Table, Tested]:
     sides, clock = _parsed(part)
     asked = rule.window_us, rule.min_overlap_frac
     pairs = match(sides, part.tiles, *asked, clock, told.append)
-    return named(pa.Table.from_batches(pairs, FOUND), rule), told[0]
+    rows = named(pa.Table.from_batches(pairs, FOUND), rule)
+    clock.end("rows")
+    return rows, replace(told[0], cost_us=tuple(clock.spent_us.values()))
 
 
 def _count(part: _Part, rule: PairRule) -> Tested:

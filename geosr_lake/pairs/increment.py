@@ -77,9 +77,10 @@ def increment(
     rows = changes.rows_between(
         *(lambda: lake.spark, lake.root, "scenes", since, lake.versions["scenes"]),
         columns=DEPENDS_ON,
-        along=["footprint_wkb"],
+        along="footprint_wkb",
+        most=here.MOST_SCENES,
     )
-    if rows is None or len(rows) > here.MOST_SCENES:
+    if rows is None:
         return None
     moved = {side: rows.filter(passes(rule, side)) for side in SIDES}
     came, gone = (
@@ -87,7 +88,10 @@ def increment(
         for change in (CAME, GONE)
     )
     progress.start("Footprints that intersect")
-    found, did = _found(lake, rule, tile_pairs, came)
+    bounded = _found(lake, rule, tile_pairs, came)
+    if bounded is None:
+        return None
+    found, did = bounded
     former = _former(lake, rule, gone)
     changed = difference(found, former)
     kinds = {one["values"]: one["counts"] for one in pc.value_counts(changed["kind"]).to_pylist()}
@@ -106,8 +110,11 @@ def increment(
 
 def _found(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, came: dict[Side, pa.Table]
-) -> tuple[pa.Table, Tested]:
-    """Return the pairs that scenes which came are in: new LR with all HR, old LR with new HR."""
+) -> tuple[pa.Table, Tested] | None:
+    """Return the pairs that scenes which came are in: new LR with all HR, old LR with new HR.
+
+    None where they are more than are held at a time.
+    """
     new_lr, new_hr = came["lr"], came["hr"]
     schema, did = ledger.arrow_schema("pairs"), [Tested.nothing()]
     searched = []
@@ -116,12 +123,14 @@ def _found(
     if len(new_hr):
         near = _partners(lake, rule, tile_pairs, "hr", new_hr)
         searched.append((near.filter(_not_in(near["scene_id"], new_lr["scene_id"])), new_hr))
-    pairs = [
-        rows.cast(schema)
-        for lr, hr in searched
-        for rows in here.find(lr, hr, tile_pairs, rule, did.append)
-    ]
-    return pa.concat_tables([schema.empty_table(), *pairs]), sum(did[1:], did[0])
+    pairs, held = [schema.empty_table()], 0
+    for lr, hr in searched:
+        for rows in here.find(lr, hr, tile_pairs, rule, did.append):
+            pairs.append(rows.cast(schema))
+            held += len(rows)
+            if held > here.MOST_SCENES:
+                return None
+    return pa.concat_tables(pairs), sum(did[1:], did[0])
 
 
 def _not_in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> Any:
@@ -148,11 +157,14 @@ def _partners(
     rows = [
         batch.filter(pc.and_(pc.is_in(batch["tile"], value_set=tiles), _touching(batch, spans)))
         for batch in ledger.batches(
-            *(lake.root, "scenes", lake.versions["scenes"]), columns=list(here.NEEDED), where=where
+            *(lake.root, "scenes", lake.versions["scenes"]),
+            columns=list(here.NEEDED),
+            where=where,
+            coded=["footprint_wkb"],
         )
     ]
-    schema = pa.schema([ledger.arrow_schema("scenes").field(name) for name in here.NEEDED])
-    return pa.Table.from_batches(rows, schema)
+    columns = pa.schema([ledger.arrow_schema("scenes").field(name) for name in here.NEEDED])
+    return pa.Table.from_batches(rows, ledger.coded_schema(columns, ["footprint_wkb"]))
 
 
 def _spans(scenes: pa.Table, window_us: int) -> "np.ndarray[Any, np.dtype[np.int64]]":

@@ -154,7 +154,8 @@ class _Run:
     def resume(self) -> None:
         """Take over what a killed run left in the spool, but for what the lake has as new."""
         self._held = slices.held(self._lake.root)
-        had, waiting = [], []
+        had: list[Spooled] = []
+        waiting: list[Spooled] = []
         for one in spool.complete(self._spool):
             (had if self._is_held(one) else waiting).append(one)
         spool.remove(had)

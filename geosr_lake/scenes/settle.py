@@ -5,8 +5,9 @@ item is a scene of its own and no scene is held: those rows go from the items' f
 `scenes` where they lie, in processes of their own. The others are brought together here.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
@@ -51,6 +52,21 @@ class _Plan:
     becomes: tuple[Becomes, ...]
 
 
+@dataclass(frozen=True)
+class _Grown:
+    """What became of the scenes.
+
+    Attributes:
+        cells: Sensor and name of the tiles of touched groups.
+        altered: Those in which scenes may have gone or changed; to the others they only came.
+        files: Files of scenes that came and that share no group with others.
+    """
+
+    cells: frozenset[tuple[str, str]] = frozenset()
+    altered: frozenset[tuple[str, str]] = frozenset()
+    files: tuple[str, ...] = ()
+
+
 def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
     """Derive scenes and tiles of the groups with items beyond the commit; return their number.
 
@@ -63,7 +79,8 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
         token: Part of the names of new files.
     """
     root, since = lake.root, _made_of(lake)
-    number, cells, plan = 0, _cells_left(lake, since), None
+    number, left, plan = 0, _cells_left(lake, since), None
+    grown = _Grown()
     with Parted(groups.MEMBER, by="group") as members:
         found = touched(lake, members, since)
         if found is not None:
@@ -72,10 +89,11 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
             if (plan := _plan(found, members)) is None:
                 return None
     if found is not None and plan is not None:
-        number, cells = plan.groups, cells | found.cells
-        _scenes(root, found, plan, pool, token)
-    if cells:
-        _tiles(root, cells, pool, token)
+        number = plan.groups
+        grown = _scenes(root, found, plan, pool, token)
+    # What a killed run has done is not known of a tile: there all scenes count.
+    if cells := left | grown.cells:
+        _tiles(root, cells, cells if left else grown.altered, grown.files, pool, token)
     return number
 
 
@@ -147,7 +165,7 @@ def _plan(found: Touched, members: Parted) -> _Plan | None:
     return _Plan(number, np.concatenate(together), of_files)
 
 
-def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> None:
+def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> _Grown:
     """Bring `scenes` up to the items of the groups, in one commit; none if nothing differs."""
     come: list[DataFile] = []
     items: list[pa.Table] = []
@@ -156,13 +174,15 @@ def _scenes(root: Root, found: Touched, plan: _Plan, pool: Pool, token: str) -> 
             come.append(said)
         else:
             items.append(said)
+    files, altered = tuple(file.path for file in come), frozenset[tuple[str, str]]()
     gone: list[str] = []
     if len(plan.together):
-        more, gone = _brought_together(root, found, plan, items, pool, token)
+        more, gone, altered = _brought_together(root, found, plan, items, pool, token)
         come += more
     if come or gone:
         of_items = Txn(changes.mark(root, "items", MADE_OF_ITEMS), found.pending.until)
         deltalog.commit(root, "scenes", come, gone, txn=of_items)
+    return _Grown(found.cells, altered, files)
 
 
 def _tasks(
@@ -233,8 +253,12 @@ def as_scenes(items: pa.Table) -> pa.Table:
 
 def _brought_together(
     root: Root, found: Touched, plan: _Plan, new: list[pa.Table], pool: Pool, token: str
-) -> tuple[list[DataFile], list[str]]:
-    """Derive the scenes of shared groups from all their items; return files that come and go."""
+) -> tuple[list[DataFile], list[str], frozenset[tuple[str, str]]]:
+    """Derive the scenes of shared groups from all their items.
+
+    Returns:
+        Files that come, files that go, and the tiles of the groups.
+    """
     keys = named(root, found, plan.together)
     where = found.near & pc.field("group_key").isin(keys)
     # A group that is touched only by its hash is not whole in what was read: it stays as it is.
@@ -249,30 +273,81 @@ def _brought_together(
     given = [rows for rows in items if rows.num_rows]
     made = derive.derive(pa.concat_tables(given), schema) if given else schema.empty_table()
     held = list(datafiles.near(root, "scenes", schema.names, where))
-    return replaced(root, "scenes", made, held, pool, token)
+    altered = frozenset(
+        (row["sensor"], row["tile"])
+        for rows in [*given, *(rows for _, rows in held)]
+        for row in rows.group_by(["sensor", "tile"]).aggregate([]).to_pylist()
+    )
+    return *replaced(root, "scenes", made, held, pool, token), altered
 
 
-def _tiles(root: Root, cells: Collection[tuple[str, str]], pool: Pool, token: str) -> None:
-    """Bring `tiles` up to the scenes of the tiles that changed."""
-    sensors, names = zip(*sorted(cells), strict=True)
-    few = len(set(names)) <= MAX_TILES_NAMED
-    where = pc.field("tile").isin(sorted(set(names))) if few else pc.scalar(True)
-    changed = pa.table({"sensor": sensors, "tile": names})
-    asked = key_texts(changed, "tiles").combine_chunks()
+def _tiles(
+    root: Root,
+    cells: Collection[tuple[str, str]],
+    altered: frozenset[tuple[str, str]],
+    files: Sequence[str],
+    pool: Pool,
+    token: str,
+) -> None:
+    """Bring `tiles` up to the scenes of the tiles that changed.
 
-    def inside(rows: pa.Table) -> pa.Table:
-        return rows.filter(pc.is_in(key_texts(rows, "tiles"), value_set=asked))
-
-    def of_scenes(columns: Sequence[str], also: Any = True) -> Iterator[pa.Table]:
-        condition = where & also
-        return map(inside, datafiles.streamed(root, "scenes", list(columns), condition))
-
-    boxes, crossing = tiles.gathered(of_scenes(tiles.BOX_COLUMNS))
-    if crossing:
-        wide = pc.field("xmax") - pc.field("xmin") > tiles.WIDE_DEG
-        boxes = tiles.joined(boxes, of_scenes(tiles.SCENE_COLUMNS, wide))
+    Args:
+        root: The lake.
+        cells: Sensor and name of the tiles.
+        altered: Those of which all scenes are read; the others have those that came in `files`.
+        files: Files of scenes that came.
+        pool: What runs the tasks.
+        token: Part of the names of new files.
+    """
     schema = arrow_schema("tiles")
+    where, inside = _of_cells(cells)
     held = [(p, inside(rows)) for p, rows in datafiles.near(root, "tiles", schema.names, where)]
+    parts: list[pa.Table] = []
+    if only_grew := frozenset(cells) - altered:
+        _, inside = _of_cells(only_grew)
+        before = pa.concat_tables([schema.empty_table(), *(inside(rows) for _, rows in held)])
+        rows, unclear = tiles.grown(before, _gathered(partial(_come, root, files, inside)))
+        parts.append(rows)
+        altered |= unclear
+    if altered:
+        where, inside = _of_cells(altered)
+        parts.append(_gathered(partial(_all, root, where, inside)).drop_columns(["west"]))
+    boxes = pa.concat_tables(parts)
     come, gone = replaced(root, "tiles", tiles.derive(boxes, schema), held, pool, token)
     if come or gone:
         deltalog.commit(root, "tiles", come, gone)
+
+
+Inside = Callable[[pa.Table], pa.Table]
+
+
+def _of_cells(cells: Collection[tuple[str, str]]) -> tuple[Any, Inside]:
+    """Return a condition that rows of some tiles fulfil, and what leaves just these of a table."""
+    sensors, names = zip(*sorted(cells), strict=True)
+    few = len(set(names)) <= MAX_TILES_NAMED
+    where = pc.field("tile").isin(sorted(set(names))) if few else pc.scalar(True)
+    asked = key_texts(pa.table({"sensor": sensors, "tile": names}), "tiles").combine_chunks()
+    return where, lambda rows: rows.filter(pc.is_in(key_texts(rows, "tiles"), value_set=asked))
+
+
+def _gathered(scenes: Callable[[Sequence[str], Any], Iterator[pa.Table]]) -> pa.Table:
+    """Return rows for `tiles.derive` of scenes, which are read once more where some are wide."""
+    boxes, crossing = tiles.gathered(scenes(tiles.BOX_COLUMNS, pc.scalar(True)))
+    if crossing:
+        wide = pc.field("xmax") - pc.field("xmin") > tiles.WIDE_DEG
+        boxes = tiles.joined(boxes, scenes(tiles.SCENE_COLUMNS, wide))
+    return boxes
+
+
+def _all(
+    root: Root, where: Any, inside: Inside, columns: Sequence[str], also: Any
+) -> Iterator[pa.Table]:
+    return map(inside, datafiles.streamed(root, "scenes", list(columns), where & also))
+
+
+def _come(
+    root: Root, files: Sequence[str], inside: Inside, columns: Sequence[str], also: Any
+) -> Iterator[pa.Table]:
+    for path in files:
+        for rows in datafiles.read_groups(root, "scenes", path, list(columns)):
+            yield inside(rows.filter(also))

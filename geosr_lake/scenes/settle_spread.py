@@ -1,8 +1,9 @@
 """Scenes and tiles of the groups that items have touched since the last commit, with Spark.
 
 `geosr_lake.scenes.settle` does the same in one process; the rows are the same.
-What is read is bounded by the tiles and days of those groups: an ingest of a day does not read the
-years before it. Items that a withdrawal has taken out are left aside first.
+What is read of items is bounded by the tiles and days of those groups: an ingest of a day does not
+read the years before it. Of the scenes of a tile that changed all bounds are read. Items that a
+withdrawal has taken out are left aside first.
 """
 
 from collections.abc import Callable, Iterator

@@ -106,6 +106,63 @@ def joined(boxes: pa.Table, crossing: Iterable[pa.Table]) -> pa.Table:
     return _folded(chain([boxes], map(_sides, crossing)))
 
 
+def grown(held: pa.Table, come: pa.Table) -> tuple[pa.Table, frozenset[tuple[str, str]]]:
+    """Return rows that `derive` takes in the place of all scenes of tiles that scenes only came to.
+
+    An extent says nearly all of the scenes that it is made of: of one box, that all lie in it; of
+    two, which lie on either side of 180 degrees. It says too little where it is one box and the
+    new scenes reach around the earth: which of the old ones lie on which side, only they tell.
+
+    Args:
+        held: Rows of the table `tiles`.
+        come: Rows of `gathered` or `joined`: the new scenes, of these tiles and of new ones.
+
+    Returns:
+        The rows; and the tiles of which all scenes are needed, of which there is no row.
+    """
+    new: dict[tuple[str, str], list[int]] = {}
+    for i, key in enumerate(_cells(come)):
+        new.setdefault(key, []).append(i)
+    boxes = _sides_of(come)
+    rows: list[dict[str, Any]] = []
+    unclear: set[tuple[str, str]] = set()
+    extents = shapely.from_wkb(held["extent_wkb"].to_pylist())
+    for key, count, whole in zip(
+        _cells(held), held["scene_count"].to_pylist(), extents, strict=True
+    ):
+        parts = shapely.get_parts(whole)
+        old = shapely.bounds(parts)
+        are_boxes = shapely.area(shapely.box(*old.T)) == shapely.area(parts)
+        both = np.vstack([old, boxes[new[key]]]) if key in new else old
+        around = _around(both)
+        if not are_boxes.all() or (len(old) == 1 and around[2] - around[0] > WIDE_DEG):
+            unclear.add(key)
+            continue
+        for n, box in enumerate(old.tolist()):
+            sides = dict(zip(BOX_COLUMNS[2:], box, strict=True))
+            named = {"sensor": key[0], "tile": key[1]}
+            rows.append({**named, **sides, "scene_count": 0 if n else count})
+    clear = [i for key, places in new.items() if key not in unclear for i in places]
+    schema = come.drop_columns(["west"]).schema
+    return (
+        pa.concat_tables(
+            [
+                pa.Table.from_pylist(rows, schema=schema),
+                come.drop_columns(["west"]).take(pa.array(clear, pa.int64())),
+            ]
+        ),
+        frozenset(unclear),
+    )
+
+
+def _cells(rows: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(rows["sensor"].to_pylist(), rows["tile"].to_pylist(), strict=True))
+
+
+def _sides_of(rows: pa.Table) -> NDArray[np.float64]:
+    return np.column_stack([rows[side].to_numpy() for side in BOX_COLUMNS[2:]])
+
+
 def _sides(crossing: pa.Table) -> pa.Table:
     """Return a row for each part of the scenes' footprints; the first one counts as the scene."""
     wkb = crossing["footprint_wkb"].to_pylist()

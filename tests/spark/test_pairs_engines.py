@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from geosr_lake.cli.app import app
 from geosr_lake.errors import UsageError
 from geosr_lake.lake import Lake, arrow, ledger, tables
+from geosr_lake.pairs import count as counting
 from geosr_lake.pairs import here, increment
 from geosr_lake.pairs.build import Engine, build
 from geosr_lake.pairs.count import count
@@ -195,3 +196,46 @@ def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPat
     # 206 scenes of one tile at 20 to a part; a part is never much more.
     assert len(lr_scenes) > 11
     assert max(lr_scenes) <= 20
+
+
+def test_a_long_window_is_cut_by_its_pairs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few scenes, but each is near nearly all others: what is held is bounded all the same."""
+    rule = recipe(window="40 d")
+    put(lake, scenes(40))
+    build(lake, rule)
+    whole = rows(lake)
+    monkeypatch.setattr(here, "PAIRS_A_PART", 100)
+    held: list[int] = []
+    match = here._match
+
+    def counted(part: here._Part, rule: PairRule) -> tuple[pa.Table, Tested]:
+        found = match(part, rule)
+        held.append(len(found[0]))
+        return found
+
+    monkeypatch.setattr(here, "_match", counted)
+    assert not build(lake, rule, anew=True).changed
+    assert rows(lake) == whole
+    assert sum(held) == len(whole) > 2_000
+    assert max(held) <= 3 * 100
+
+
+def test_more_new_pairs_than_are_held_are_all_found_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(lake, scenes(4))
+    build(lake, RULE)
+    monkeypatch.setattr(here, "MOST_SCENES", 100)
+    put(lake, scenes(8))
+    done = build(lake, RULE)
+    assert done.from_nothing
+    assert done.pairs > 100
+    monkeypatch.undo()
+    assert not build(lake, RULE, anew=True).changed
+
+
+def test_too_many_to_count_are_told(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(lake, scenes(4))
+    monkeypatch.setattr(counting, "MOST", (1, 2))
+    with pytest.raises(UsageError, match="More than 2 scenes are near each other in time"):
+        count(lake, RULE)

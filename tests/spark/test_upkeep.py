@@ -69,11 +69,19 @@ def test_what_compaction_moves_did_not_change(lake: Lake, monkeypatch: pytest.Mo
         rows = changes.rows_between(
             *(lambda: lake.spark, lake.root, "scenes", since, lake.versions["scenes"]),
             columns=["scene_id", "platform"],
-            along=["footprint_wkb"],
+            along="footprint_wkb",
+            most=99,
         )
         assert rows is not None
         found = {(r["scene_id"], r["change"]): r["footprint_wkb"] for r in rows.to_pylist()}
         assert found == {one: scenes[3].wkb if one[1] > 0 else None for one in moved}
+        few = changes.rows_between(
+            *(lambda: lake.spark, lake.root, "scenes", since, lake.versions["scenes"]),
+            columns=["scene_id", "platform"],
+            along="footprint_wkb",
+            most=1,
+        )
+        assert few is None
     # A log that does not reach back is no answer.
     log = Path(str(lake.root)) / "tables" / "scenes" / "_delta_log"
     (log / f"{now:020}.json").unlink()

@@ -7,7 +7,7 @@ import shapely
 from stac_items import TILES
 
 from geosr_lake.scenes import tiles
-from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive, gathered, joined
+from geosr_lake.scenes.tiles import SCENE_COLUMNS, derive, gathered, grown, joined
 
 EAST, WEST = shapely.box(179, 10, 180, 11), shapely.box(-180, 10.5, -178, 12)
 
@@ -93,6 +93,43 @@ def test_gathered_bounds_make_the_same_tiles(seed: int) -> None:
     assert boxes.num_rows <= 2 * len(parts)
     given = joined(boxes, [whole.filter(wide)])
     assert derive(given, TILES).equals(derive(whole, TILES))
+
+
+def together(given: pa.Table) -> pa.Table:
+    """What `gathered` and `joined` make of scenes."""
+    wide = pa.compute.greater(pa.compute.subtract(given["xmax"], given["xmin"]), 180.0)
+    return joined(gathered([given])[0], [given.filter(wide)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_tile_that_grows_is_the_same_as_one_from_all_its_scenes(seed: int) -> None:
+    """Or it says that its extent is not enough; in several steps, and around the earth."""
+    rng = np.random.default_rng(seed)
+    steps: list[pa.Table] = []
+    for _ in range(4):
+        parts = [scenes(shapely.box(0, 0, 1, 1), tile="always")]
+        for tile in "abcdefgh":
+            near = tile < "e"  # the others lie anywhere
+            found = [shapely.MultiPolygon([EAST, WEST])] if rng.random() < 0.2 else []
+            for _ in range(rng.integers(0, 4)):
+                west = rng.choice([10, 11, 12] if near else [-180, -90, -1, 0, 60, 179])
+                south = rng.uniform(-80, 70)
+                width = min(rng.uniform(0.1, 3), 180 - west)
+                found.append(shapely.box(west, south, west + width, south + 1))
+            if found and not (near and found[0].geom_type == "MultiPolygon"):
+                parts.append(scenes(*found, tile=tile))
+        steps.append(pa.concat_tables(parts, promote_options="default"))
+    held = derive(together(steps[0]), TILES)
+    for n, new in enumerate(steps[1:], start=2):
+        every = pa.concat_tables(steps[:n], promote_options="default")
+        rows, unclear = grown(held, together(new))
+        assert not {tile for _, tile in unclear} & set("abcd")
+        asked = pa.array(
+            [tile in {name for _, name in unclear} for tile in every["tile"].to_pylist()]
+        )
+        whole = together(every.filter(asked)).drop_columns(["west"])
+        held = derive(pa.concat_tables([rows, whole]), TILES)
+        assert held.equals(derive(every, TILES))
 
 
 @pytest.mark.parametrize("room", [0, 3, 1000])
