@@ -187,6 +187,12 @@ def test_a_query_that_does_not_work_is_told_in_words(
     assert "Traceback" not in done.output
 
 
+def test_a_tile_of_digits_can_be_asked_for(built: Any) -> None:
+    query = "SELECT count(*) AS n FROM scenes WHERE tile = :tile"
+    for tile in ("033032", "'33032'"):
+        assert asked(built, query, "--arg", f"tile={tile}") == [{"n": 0}]
+
+
 def test_arguments_are_values_not_sql(built: Any) -> None:
     query = "SELECT count(*) AS n FROM pairs WHERE pair_id = :id"
     assert asked(built, query, "--arg", "id=x' OR '1'='1") == [{"n": 0}]
