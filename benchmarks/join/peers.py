@@ -332,10 +332,12 @@ WITH_ROWS = OF_OURS | {"DuckDB, our factorization, our rows", "SedonaDB, our row
 
 
 IMPORTS = {
-    "geosr_lake": ("geosr_lake.pairs.build",),
+    **dict.fromkeys(OF_OURS, ("geosr_lake.pairs.build",)),
     COUNTED: ("geosr_lake.pairs.count",),
     **dict.fromkeys([n for n in WAYS if "DuckDB" in n], ("duckdb", "duckdb_extension_spatial")),
-    **dict.fromkeys([n for n in WAYS if "SedonaDB" in n], ("sedonadb", "pyarrow.parquet")),
+    **dict.fromkeys(
+        [n for n in WAYS if "SedonaDB" in n], ("sedonadb", "pyarrow.parquet", "duckdb")
+    ),
     "GeoPandas": ("geopandas", "pandas", "shapely"),
 }
 """What each way imports before its time begins."""

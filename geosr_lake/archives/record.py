@@ -107,7 +107,8 @@ def split_page(text: bytes, max_bytes: int) -> Iterator[bytes | Record]:
 
 
 def _too_deep(doc: Any, digest: str) -> Record:
-    names = {name: unwrapped(doc).get(name) for name in ("id", "collection")}
+    item = unwrapped(doc) if isinstance(doc, dict) else {}
+    names = {name: item.get(name) for name in ("id", "collection")}
     named = {name: value for name, value in names.items() if isinstance(value, str)}
     return broken(orjson.dumps(named), "item_too_deep", named, digest=digest)
 

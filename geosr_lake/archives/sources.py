@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Literal
 
@@ -215,7 +215,8 @@ def first_records(units: Iterable[Unit], most: int) -> Iterator[Unit]:
     What columnar files hold stands in their footers; of others, as much is read as is asked for.
     """
     left = most
-    for unit in units:
+    again = (_units(unit.path) if _unplanned(unit) else [unit] for unit in units)
+    for unit in chain.from_iterable(again):
         if left <= 0:
             return
         if unit.format == "parquet" and unit.stop:
@@ -270,8 +271,13 @@ def _offered(unit: Unit) -> Iterator[Offered]:
     return _read_lines(unit) if unit.format == "lines" else _read_page(unit)
 
 
+def _unplanned(unit: Unit) -> bool:
+    """Tell whether nothing was known of a columnar file when its unit was planned."""
+    return unit.format == "parquet" and not unit.stop
+
+
 def _read_rows(unit: Unit) -> Iterator[Rows]:
-    if unit.stop:
+    if not _unplanned(unit):
         yield from parquet.read_rows(unit.path, unit.part, unit.start, unit.stop)
         return
     # Nothing is known of a file whose footer could not be read when the units were planned. That

@@ -262,7 +262,9 @@ def _changed_in_spark(
     fields = [*(kinds.field(n) for n in columns), pa.field("change", pa.int32())]
     fields += [kinds.field(along)]
     whole = found.cast(pa.schema([field.with_nullable(True) for field in fields]))
-    return whole.set_column(len(fields) - 1, along, whole[along].dictionary_encode())
+    coded = pa.dictionary(pa.int32(), kinds.field(along).type)
+    chunks = [chunk.dictionary_encode() for chunk in whole[along].chunks]  # each with its own
+    return whole.set_column(len(fields) - 1, along, pa.chunked_array(chunks, coded))
 
 
 def _place(table: str, path: str) -> str:

@@ -177,12 +177,12 @@ def build(
             outcome = _grown(lake, rule, met.rows, since, steps)
         if outcome is None:
             spans = None if engine == "spark" else _spans(lake, rule)
-            if spans is None:
+            if spans is not None:
+                outcome = _from_nothing(lake, rule, met.rows, since, spans, steps)
+            if outcome is None:
                 if engine != "spark" and lake.tell:
                     lake.tell(f"Spark does this: {_WHY_SPARK}.")
                 outcome = _from_nothing_in_spark(lake, rule, met.rows, since, steps)
-            else:
-                outcome = _from_nothing(lake, rule, met.rows, since, spans, steps)
         summary = PairsSummary(
             rule_id=rule.rule_id,
             lr_sensor=rule.lr.sensor,
@@ -294,8 +294,11 @@ def _from_nothing(
     since: int | None,
     spans: list[Span],
     steps: Progress,
-) -> _Outcome:
-    """Find all pairs in this process; they take the place of the former ones if they differ."""
+) -> _Outcome | None:
+    """Find all pairs in this process; they take the place of the former ones if they differ.
+
+    None, and nothing is done, if there are former ones and too many new ones to be held beside.
+    """
     steps.start("Footprints that intersect")
     did: list[Tested] = []
 
@@ -311,7 +314,12 @@ def _from_nothing(
     txn, where = _newer(lake, rule, since), {"rule_id": rule.rule_id}
     former = ledger.read(lake.root, "pairs", filters=[("rule_id", "=", rule.rule_id)])
     if len(former):
-        rows = pa.concat_tables(found)
+        parts: list[pa.Table] = []
+        for part in found:
+            parts.append(part)
+            if sum(map(len, parts)) > here.MOST_SCENES:
+                return None
+        rows = pa.concat_tables(parts)
         differs = pc.value_counts(difference(rows, former)["kind"]).to_pylist()
         kinds = {one["values"]: one["counts"] for one in differs}
         if kinds or txn is not None:

@@ -141,7 +141,7 @@ def _whole(scenes: pa.Table) -> pa.Table:
     """
     wkb = scenes["footprint_wkb"]
     rest = scenes.select([name for name in NEEDED if name != "footprint_wkb"]).combine_chunks()
-    coded = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in wkb.chunks]
+    coded = [used_only(c) for c in wkb.chunks if len(c)]
     none = pa.array([], pa.large_binary())
     values = pa.concat_arrays([none, *(c.dictionary.cast(pa.large_binary()) for c in coded)])
     starts = np.cumsum([0, *(len(c.dictionary) for c in coded)])
@@ -156,6 +156,16 @@ def _near(lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int) -> int
     begun = np.searchsorted(begins, lr.end_us[lr_at] + window_us, "right")
     over = np.searchsorted(ends, lr.start_us[lr_at] - window_us, "left")
     return int((begun - over).sum())
+
+
+def used_only(texts: pa.Array) -> pa.DictionaryArray:
+    """Return a column as a dictionary of just the values that it has: a filter leaves all."""
+    if not pa.types.is_dictionary(texts.type):
+        return texts.dictionary_encode()
+    used, at = np.unique(texts.indices.to_numpy(), return_inverse=True)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(at, pa.int32()), texts.dictionary.take(pa.array(used))
+    )
 
 
 def _by_time(

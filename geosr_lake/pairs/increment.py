@@ -154,15 +154,19 @@ def _partners(
     if len(tiles) <= MAX_TILES_NAMED:
         where &= pc.field("tile").isin(tiles)
     spans = _spans(moved, rule.window_us)
-    rows = [
-        batch.filter(pc.and_(pc.is_in(batch["tile"], value_set=tiles), _touching(batch, spans)))
-        for batch in ledger.batches(
-            *(lake.root, "scenes", lake.versions["scenes"]),
-            columns=list(here.NEEDED),
-            where=where,
-            coded=["footprint_wkb"],
-        )
-    ]
+    rows = []
+    for batch in ledger.batches(
+        *(lake.root, "scenes", lake.versions["scenes"]),
+        columns=list(here.NEEDED),
+        where=where,
+        coded=["footprint_wkb"],
+    ):
+        inside = pc.is_in(batch["tile"], value_set=tiles)
+        some = batch.filter(pc.and_(inside, _touching(batch, spans)))
+        if some.num_rows:
+            at = some.schema.get_field_index("footprint_wkb")
+            texts = here.used_only(some.column(at))
+            rows.append(some.set_column(at, some.schema.field(at), texts))
     columns = pa.schema([ledger.arrow_schema("scenes").field(name) for name in here.NEEDED])
     return pa.Table.from_batches(rows, ledger.coded_schema(columns, ["footprint_wkb"]))
 

@@ -54,7 +54,9 @@ class Selection:
             wanted &= (f.col("ymin") <= north) & (f.col("ymax") >= south)
             wide = f.col("xmax") - f.col("xmin") > f.lit(WIDE_DEG)
             box = self.bbox
-            parts_meet = f.udf(lambda wkb: None if wkb is None else meets(wkb, box), "boolean")
+            parts_meet = f.udf(
+                lambda wkb: None if wkb is None else meets(bytes(wkb), box), "boolean"
+            )
             of_wide = parts_meet(f.when(wide, f.col("footprint_wkb")))
             wanted &= f.coalesce(of_wide, f.lit(True))
         if self.days is not None:

@@ -80,6 +80,8 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
     """
     root, since = lake.root, _made_of(lake)
     number, left, plan = 0, _cells_left(lake, since), None
+    # Of a killed run it is not known which tiles it came to: there all scenes count.
+    unsure = ledger.version_of(root, "scenes") != lake.versions.get("scenes")
     grown = _Grown()
     with Parted(groups.MEMBER, by="group") as members:
         found = touched(lake, members, since)
@@ -91,9 +93,8 @@ def derive_pending(lake: Lake, pool: Pool, token: str) -> int | None:
     if found is not None and plan is not None:
         number = plan.groups
         grown = _scenes(root, found, plan, pool, token)
-    # What a killed run has done is not known of a tile: there all scenes count.
     if cells := left | grown.cells:
-        _tiles(root, cells, cells if left else grown.altered, grown.files, pool, token)
+        _tiles(root, cells, cells if unsure else grown.altered, grown.files, pool, token)
     return number
 
 

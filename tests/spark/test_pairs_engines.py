@@ -230,6 +230,8 @@ def test_more_new_pairs_than_are_held_are_all_found_again(
     done = build(lake, RULE)
     assert done.from_nothing
     assert done.pairs > 100
+    run = max(lake.arrow("runs").to_pylist(), key=lambda run: run["started_at"])
+    assert "groups" in json.loads(run["detail"]), "by Spark"
     monkeypatch.undo()
     assert not build(lake, RULE, anew=True).changed
 

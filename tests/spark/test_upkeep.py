@@ -2,18 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import table_rows
 from pairs_world import DAY_US, HOUR_US, NOON_2024_US, Scene, put, recipe, scene_table, square
-from stac_items import box, landsat, naip, row, write_lines
+from stac_items import box, landsat, naip, row, sentinel2, write_lines
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.lake import Lake, changes, ledger, tables
 from geosr_lake.manifest.build import _outdated
 from geosr_lake.pairs.build import build
+from geosr_lake.scenes import settle_spread
 from geosr_lake.scenes.ingest import ingest
+from geosr_lake.scenes.withdraw import withdraw
 
 pytestmark = pytest.mark.spark
 
@@ -139,3 +142,35 @@ def test_withdrawn_items_fall_back_or_go_and_the_sums_hold(lake: Lake, tmp_path:
     unknown = CliRunner().invoke(app, ["scenes", "withdraw", "none", "--lake", str(lake.root)])
     assert unknown.exit_code == 2
     assert "keeps no such item: 'none'" in " ".join(unknown.stderr.split())
+
+
+def test_tiles_after_a_withdrawal_by_spark_that_was_killed(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When its scenes were gone and its tiles not yet; the next run needs no Spark."""
+    kept = sentinel2(geometry=box(-106.2, 40.5, -105.9, 40.6))
+    wide = sentinel2(sensed="20240813T180011", strip="20240813T180500")
+    alone = naip()
+    first = write_lines(tmp_path / "a.ndjson", [kept, wide, alone])
+    later = write_lines(tmp_path / "b.ndjson", [landsat()])
+    other = Lake.create(tmp_path / "other")
+    for one in (lake, other):
+        ingest(one, [first])
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settle_spread, "_derive_tiles", killed)
+        with pytest.raises(KeyboardInterrupt):
+            withdraw(lake, [wide["id"], alone["id"]], engine="spark")
+    again = Lake.open(lake.root)
+    ingest(again, [later], engine="here")
+    withdraw(other, [wide["id"], alone["id"]])
+    ingest(other, [later])
+    tiles = [
+        sorted(one.arrow("tiles").to_pylist(), key=lambda row: str(row["tile"]))
+        for one in (Lake.open(lake.root), Lake.open(other.root))
+    ]
+    assert tiles[0] == tiles[1]
+    assert [row["scene_count"] for row in tiles[0]] == [1, 1]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from stac_items import file_table, naip, row, rows, write_lines
 
-from geosr_lake.archives import Record, Unit, find_files, plan_units, read_unit
+from geosr_lake.archives import Record, Unit, find_files, first_records, plan_units, read_unit
 from geosr_lake.archives import sources as module
 from geosr_lake.archives.record import MAX_ITEM_BYTES, parse
 from geosr_lake.errors import EnvironmentProblemError, UsageError
@@ -209,6 +209,9 @@ def test_a_file_whose_footer_comes_late_is_read_whole(tmp_path: Path) -> None:
     pq.write_table(table, path, row_group_size=3)
     records = [record for unit in units for record in read_unit(unit)]
     assert ids(records) == IDS
+    for most in (1, 3, 4, 9):
+        some = [record for unit in first_records(units, most) for record in read_unit(unit)]
+        assert ids(some) == IDS[:most]
 
 
 def test_an_item_too_deep_in_a_collection_is_alone_in_it(tmp_path: Path) -> None:
@@ -216,11 +219,11 @@ def test_an_item_too_deep_in_a_collection_is_alone_in_it(tmp_path: Path) -> None
     for _ in range(300):
         deep = [deep]
     odd = {"id": "odd", "properties": {"x": deep}}
-    page = {"type": "FeatureCollection", "features": [ITEMS[0], odd, ITEMS[1], odd]}
+    page = {"type": "FeatureCollection", "features": [ITEMS[0], odd, ITEMS[1], odd, deep]}
     path = tmp_path / "a.json"
     path.write_text(json.dumps(page))
     records = read(path)
-    assert ids(records) == [IDS[0], "item_too_deep", IDS[1], "item_too_deep"]
+    assert ids(records) == [IDS[0], "item_too_deep", IDS[1], "item_too_deep", "item_too_deep"]
     assert row_of(records[1])["item_id"] == "odd"
     assert records[1].digest != records[3].digest
 
