@@ -314,10 +314,11 @@ def _from_nothing(
     txn, where = _newer(lake, rule, since), {"rule_id": rule.rule_id}
     former = ledger.read(lake.root, "pairs", filters=[("rule_id", "=", rule.rule_id)])
     if len(former):
-        parts: list[pa.Table] = []
+        parts, held = list[pa.Table](), 0
         for part in found:
             parts.append(part)
-            if sum(map(len, parts)) > here.MOST_SCENES:
+            held += len(part)
+            if held > here.MOST_SCENES:
                 return None
         rows = pa.concat_tables(parts)
         differs = pc.value_counts(difference(rows, former)["kind"]).to_pylist()

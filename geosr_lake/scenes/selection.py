@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 
+from geosr_lake.scenes.tiles import WIDE_DEG
+
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
 Box = tuple[float, float, float, float]
-WIDE_DEG = 180.0
-"""Bounds that are wider are those of a footprint on both sides of the antimeridian."""
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,19 @@ def test_spans_change_the_way_and_not_the_pairs(
     assert cut.get("spans", 0) > 1 or (most == 1 and "groups" in cut)
 
 
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Return a list that fills with the LR scenes and the pairs of each part that is matched."""
+    match, parts = here._match, list[tuple[int, int]]()
+
+    def told(part: here._Part, rule: PairRule) -> tuple[pa.Table, Tested]:
+        found = match(part, rule)
+        parts.append((len(part.lr.rows), len(found[0])))
+        return found
+
+    monkeypatch.setattr(here, "_match", told)
+    return parts
+
+
 def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """Into parts of about equal size, which find the same pairs."""
     crowded = [
@@ -183,19 +196,12 @@ def test_a_crowded_tile_is_cut_by_time(lake: Lake, monkeypatch: pytest.MonkeyPat
     build(lake, RULE)
     whole = rows(lake)
     monkeypatch.setattr(here, "ROWS_A_PART", 10)
-    lr_scenes: list[int] = []
-    match = here._match
-
-    def counted(part: here._Part, rule: PairRule) -> tuple[pa.Table, Tested]:
-        lr_scenes.append(len(part.lr.rows))
-        return match(part, rule)
-
-    monkeypatch.setattr(here, "_match", counted)
+    parts = watched(monkeypatch)
     assert not build(lake, RULE, anew=True).changed
     assert rows(lake) == whole
     # 206 scenes of one tile at 20 to a part; a part is never much more.
-    assert len(lr_scenes) > 11
-    assert max(lr_scenes) <= 20
+    assert len(parts) > 11
+    assert max(scenes for scenes, _ in parts) <= 20
 
 
 def test_a_long_window_is_cut_by_its_pairs(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,17 +211,10 @@ def test_a_long_window_is_cut_by_its_pairs(lake: Lake, monkeypatch: pytest.Monke
     build(lake, rule)
     whole = rows(lake)
     monkeypatch.setattr(here, "PAIRS_A_PART", 100)
-    held: list[int] = []
-    match = here._match
-
-    def counted(part: here._Part, rule: PairRule) -> tuple[pa.Table, Tested]:
-        found = match(part, rule)
-        held.append(len(found[0]))
-        return found
-
-    monkeypatch.setattr(here, "_match", counted)
+    parts = watched(monkeypatch)
     assert not build(lake, rule, anew=True).changed
     assert rows(lake) == whole
+    held = [pairs for _, pairs in parts]
     assert sum(held) == len(whole) > 2_000
     assert max(held) <= 3 * 100
 
