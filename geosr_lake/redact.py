@@ -48,7 +48,8 @@ _FIELD = re.compile(
 _BARE = re.compile(
     r"\b((?:bearer|basic|sharedaccesssignature)\s+)([\w.~+/=%&-]{8,})", re.IGNORECASE
 )
-_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)([^/\s\"'@?#]+)@", re.IGNORECASE)
+# Schemes are short: without a bound a long run of letters would be looked through from each.
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]{0,30}://)([^/\s\"'@?#]+)@", re.IGNORECASE)
 SIGNED_HREF = (
     "(?i)[?&;#]("
     + "|".join(
@@ -62,7 +63,7 @@ SIGNED_HREF = (
 """What shows that a link is signed, as a pattern that Java reads as Python does and that needs no
 escapes: the constraints of the tables hold it too, and `unsigned` leaves nothing that it finds."""
 _LEFT = re.compile(SIGNED_HREF)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://", re.IGNORECASE)
 
 
 def _is_secret(parameter: str) -> bool:

@@ -22,8 +22,8 @@ os.environ.setdefault("GEOSR_DRIVER_MEMORY", "2g")
 os.environ.setdefault(
     "JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 )
-# Two processes run tests at a time. OpenMP's threads wait by spinning: on cores that others use,
-# two took torch eight times the processor time of one.
+# Several processes run tests at a time. OpenMP's threads wait by spinning: on cores that others
+# use, two took torch eight times the processor time of one.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 # How long an example takes says more of what else runs on the machine than of the code.
@@ -36,10 +36,10 @@ run as users run them."""
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Deal out folders of tests, and of unit tests files, when processes share the run (`-n`).
+    """Deal out files of tests when processes share the run (`-n`), and whole the folders that share
+    what takes long to make: the demo, and the server of items.
 
-    A process that gets several folders that need Spark has one session for all of them; what looks
-    at the demo stays together too.
+    A process that gets several files that need Spark has one session for all of them.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -47,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::", maxsplit=1)[0]
             folder = file.split("/")[1]
-            return file if folder == "unit" else folder
+            return folder if folder in {"e2e", "live"} else file
 
     return ByFolder(config, log)
 

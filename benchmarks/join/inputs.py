@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from geosr_lake.lake import Lake, ledger
 
-COLUMNS = ["scene_id", "tile", "t_start", "t_end", "xmin", "ymin", "xmax", "ymax", "footprint_wkb"]
+COLUMNS = ["scene_id", "tile", "t_start", "t_end", "xmin", "ymin", "xmax", "ymax"]
+COLUMNS += ["footprint_id", "footprint_wkb"]
 
 
 def write_sides(lake: Path, folder: Path, lr: str, hr: str) -> None:
@@ -43,7 +44,7 @@ def numbered(rows: pa.Table, before: int) -> pa.Table:
     named |= {"scene_id": rows["scene_id"], "tile": rows["tile"]}
     named |= {"s": rows["t_start"].cast(pa.int64()), "e": rows["t_end"].cast(pa.int64())}
     named |= {name: rows[name] for name in ("xmin", "ymin", "xmax", "ymax")}
-    return pa.table(named | {"wkb": rows["footprint_wkb"]})
+    return pa.table(named | {"shape": rows["footprint_id"], "wkb": rows["footprint_wkb"]})
 
 
 def checksums(pairs: pa.Table, folder: Path) -> list[int]:

@@ -140,7 +140,7 @@ def _factorized(db: Any, task: Task) -> str:
         path = task.folder / f"{side}_tiles.parquet"
         db.execute(f"CREATE TABLE {side}_t AS SELECT * FROM '{path}'")
         db.execute(
-            f"CREATE TABLE {side}_f AS SELECT hash(wkb) AS shape, "
+            f"CREATE TABLE {side}_f AS SELECT hash(shape) AS shape, "
             f"ST_GeomFromWKB(any_value(wkb)) AS g FROM {side} GROUP BY ALL"
         )
     db.execute(
@@ -148,11 +148,11 @@ def _factorized(db: Any, task: Task) -> str:
     )
     lr_first, hr_first = f"l.s // {width}", f"(h.s - {w}) // {width}"
     return f"""
-             lb AS (SELECT k, tile, s, e, xmin, ymin, xmax, ymax, hash(wkb) AS shape,
+             lb AS (SELECT k, tile, s, e, xmin, ymin, xmax, ymax, hash(shape) AS shape,
                     {lr_first} AS f,
                     unnest(range(CAST({lr_first} AS BIGINT), CAST(l.e // {width} + 1 AS BIGINT))) b
                     FROM lr l),
-             hb AS (SELECT h.k, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, hash(wkb) AS shape,
+             hb AS (SELECT h.k, met.lt AS tile, s, e, xmin, ymin, xmax, ymax, hash(shape) AS shape,
                     {hr_first} AS f,
                     unnest(range(CAST({hr_first} AS BIGINT),
                                  CAST((h.e + {w}) // {width} + 1 AS BIGINT))) b

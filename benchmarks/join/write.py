@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
-from deltalake import WriterProperties, write_deltalake
 
 from geosr_lake import ids
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake, deltalog, ledger
+from geosr_lake.lake.datafiles import Writer
 from join.sky import Looks, looks
 
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 CELL_DEG = 2.0
+ROWS_AT_ONCE = 10_000
 
 
 class Facts(NamedTuple):
@@ -187,10 +188,6 @@ def write(
         crowd: By sensor, how many times the scenes of others one of its tiles has.
     """
     extents, total = Extents(), 0
-    # As in a lake clustered by tile, the footprints of MODIS fit into a page of their own.
-    packed = WriterProperties(
-        compression="ZSTD", dictionary_page_size_limit=16 << 20, max_row_group_size=100_000
-    )
     lake = Lake.create(root)
     with lake.stage("scenes", "bench"):
         for sensor in sensors:
@@ -201,8 +198,15 @@ def write(
                 rows = scene_rows(seen, rng, cells=sensor in cells)
                 extents.add(sensor, rows)
                 total += len(rows)
-                write_deltalake(
-                    tables.table_path(root, "scenes"), rows, mode="append", writer_properties=packed
-                )
-        write_deltalake(tables.table_path(root, "tiles"), extents.tiles())
+                append(root, "scenes", rows)
+        append(root, "tiles", extents.tiles())
     return total
+
+
+def append(root: Path, table: str, rows: pa.Table) -> None:
+    """Append rows as an ingest does: the same writer, so many at a time."""
+    writer = Writer(root, table, "bench")
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        writer.write(rows.slice(start, ROWS_AT_ONCE))
+    file = writer.close()
+    deltalog.commit(root, table, [] if file is None else [file])

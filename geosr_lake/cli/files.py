@@ -1,6 +1,7 @@
 """What `geosr scenes ingest SOURCE...` does with its options, and what `--dry-run` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geosr_lake.cli.console import print_json, print_rows
@@ -25,8 +26,30 @@ def selected(interval: str | None, bbox: str | None, max_items: int | None) -> "
     return Selection(bbox=parse_bbox(bbox), days=days, max_items=max_items)
 
 
-def show_surveys(surveys: "Sequence[Survey]", *, as_json: bool) -> None:
-    """Print what would be read."""
+def surveyed(files: Iterable[str], most: int | None) -> "list[Survey]":
+    """Survey the files that hold the first `most` items, as far as footers tell; None: all.
+
+    Of a file that does not tell its number, and of those after it, there may be less to read.
+    """
+    from geosr_lake.archives import survey
+
+    found: list[Survey] = []
+    left = most
+    for file in files:
+        if left is not None and left <= 0:
+            break
+        one = survey(file)
+        if left is not None and one.items is not None:
+            one = replace(one, items=min(one.items, left))
+            left -= one.items or 0
+        found.append(one)
+    return found
+
+
+def show_surveys(
+    surveys: "Sequence[Survey]", *, most: int | None = None, as_json: bool = False
+) -> None:
+    """Print what would be read; `most`: the items that are asked for."""
     if as_json:
         print_json(list(surveys))
         return
@@ -36,7 +59,10 @@ def show_surveys(surveys: "Sequence[Survey]", *, as_json: bool) -> None:
         shown.append([f"... and {len(rows) - len(shown):,} files more", "", "", ""])
     known = [s.items for s in surveys if s.items is not None]
     total = f"{sum(known):,}" + ("" if len(known) == len(rows) else " and more")
-    shown.append(["in all", "", f"{sum(s.bytes for s in surveys):,}", total if known else ""])
+    total = total if most is None else f"at most {most:,}"
+    shown.append(
+        ["in all", "", f"{sum(s.bytes for s in surveys):,}", total if known or most else ""]
+    )
     print_rows(["file", "format", "bytes", "items"], shown, title="Would be read")
 
 

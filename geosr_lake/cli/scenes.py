@@ -224,7 +224,7 @@ def _ingest_files(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from geosr_lake.archives import find_files, survey
+    from geosr_lake.archives import find_files
     from geosr_lake.cli import files
     from geosr_lake.lake import Lake
     from geosr_lake.lake.place import root_of
@@ -233,7 +233,8 @@ def _ingest_files(
     # Before the lake: a source mistyped makes none.
     found = find_files(sources, but=str(root_of(lake)))
     if dry_run:
-        files.show_surveys([survey(file) for file in found], as_json=as_json)
+        most = selection.max_items
+        files.show_surveys(files.surveyed(found, most), most=most, as_json=as_json)
         return
     opened = Lake.create(lake, tell=say, wait_s=wait)
     with progress_bar() as progress:
@@ -274,8 +275,10 @@ def withdraw(
 
     Example: `geosr scenes withdraw co_m_4110264_sw_13_060_20220827 --lake my_lake`
     """
-    again = shlex.join(["geosr", "scenes", "withdraw", *(item_ids or []), "--lake", lake])
-    with exit_codes(again):
+    asked = {"--file": file, "--archive": archive, "--collection": collection, "--lake": lake}
+    options = [str(w) for pair in asked.items() if pair[1] is not None for w in pair]
+    options += ["--spark"] if spark else []
+    with exit_codes(shlex.join(["geosr", "scenes", "withdraw", *(item_ids or []), *options])):
         from dataclasses import asdict
 
         from geosr_lake.errors import UsageError

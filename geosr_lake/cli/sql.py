@@ -136,6 +136,7 @@ def _answer(frame: Any, form: _Form) -> None:
             say(f"{rows:,} rows in {form.parquet}.")
             return
         limit = form.limit or (MOST_ROWS if form.name == "table" else None)
+        frame = lake_sql.times_as_text(frame)
         found = iter(frame.toLocalIterator() if limit is None else frame.limit(limit + 1).collect())
         values = ([formats.nested(value) for value in row] for row in found)
         kept = itertools.islice(values, limit)
@@ -230,6 +231,10 @@ def sql(
         _check_given(query, arguments)
         opened = Lake.open(lake, tell=say)
         opened = opened if at is None else opened.at(at)
+        if form.parquet is not None:
+            from geosr_lake.lake.sql import check_outside
+
+            check_outside(form.parquet, opened.root)
         if texts:
             _answers(opened, texts, arguments, form, write)
             return

@@ -26,6 +26,9 @@ from geosr_lake.lake.tables import segments
 
 ROW_GROUP_BYTES = 64 * 2**20
 """Bytes of rows, in memory, in a row group: what a writer holds at a time."""
+DICTIONARY_BYTES = 16 * 2**20
+"""Bytes of the distinct values of a column, at most, that a row group holds once: the footprints of
+a few hundred tiles of hundreds of corners."""
 STATS_CHARACTERS = 32
 """Characters of a text that the log keeps, as Delta does."""
 _LAST_CHARACTER = chr(0x10FFFF)
@@ -101,6 +104,7 @@ class Writer:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=_repeating(self._schema),
+                dictionary_pagesize_limit=DICTIONARY_BYTES,
                 store_schema=False,
             )
         whole = pa.concat_tables(self._waiting)
@@ -159,7 +163,7 @@ def sweep(root: Root, table: str, token: str) -> None:
 
 def _repeating(schema: pa.Schema) -> list[str]:
     """Return the columns whose values repeat: of the others a dictionary is lost work."""
-    own = {"item_id", "content_hash", "scene_id", "identity", "footprint_id", "footprint_wkb"}
+    own = {"item_id", "content_hash", "scene_id", "identity", "footprint_id"}
     own |= {"xmin", "ymin", "xmax", "ymax", "extent_id", "extent_wkb", "evidence"}
     plain = [f.name for f in schema if f.name not in own and not pa.types.is_nested(f.type)]
     return [*plain, "assets.key_value.key"] if "assets" in schema.names else plain

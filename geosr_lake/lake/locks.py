@@ -26,6 +26,18 @@ LINGER_S = 60.0
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """What tells one start of a Linux machine from another."""
+_MACHINE_ID = Path("/etc/machine-id")
+"""What tells one Linux machine from another of its name."""
+_PIDS = Path("/proc/self/ns/pid")
+"""Whose processes this one sees and numbers: a container has its own, whatever host it names."""
+
+
+def _text(path: Path) -> str:
+    """Return what a small file of the system holds; nothing where there is none."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _started(process: psutil.Process) -> str:
@@ -34,26 +46,40 @@ def _started(process: psutil.Process) -> str:
     Seconds from the machine's start to its own: what psutil calls its time of creation is this on
     top of the machine's, and both move when the clock is set.
     """
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return f"{boot}+{process.create_time() - psutil.boot_time():.2f}"
+    return f"{_text(_BOOT_ID)}+{process.create_time() - psutil.boot_time():.2f}"
 
 
 def _holder() -> dict[str, object]:
     process = psutil.Process()
-    return {
-        "host": socket.gethostname(),
+    return _place() | {
         "pid": process.pid,
         "started": _started(process),
         "token": uuid4().hex,
     }
 
 
+def _place() -> dict[str, object]:
+    """Return where this process runs, as far as it can tell."""
+    return {
+        "host": socket.gethostname(),
+        "machine": _text(_MACHINE_ID),
+        "boot": _text(_BOOT_ID),
+        "pids": _PIDS.stat().st_ino if _PIDS.exists() else 0,
+    }
+
+
 def _is_dead(holder: dict[str, object]) -> bool:
-    """Tell whether `holder` certainly lives no more: same host, and no such process."""
-    if holder.get("host") != socket.gethostname():
+    """Tell whether `holder` certainly lives no more.
+
+    It is not among the processes that it was among; or that machine was started anew since. Names
+    of hosts alone do not tell: containers share one, and so do machines of one image.
+    """
+    mine = _place()
+    if holder.get("host") != mine["host"] or not isinstance(pid := holder.get("pid"), int):
         return False
-    pid = holder.get("pid")
-    if not isinstance(pid, int):
+    if holder.get("boot") != mine["boot"]:
+        return bool(mine["machine"]) and holder.get("machine") == mine["machine"]
+    if holder.get("pids") != mine["pids"]:
         return False
     try:
         return _started(psutil.Process(pid)) != holder.get("started")

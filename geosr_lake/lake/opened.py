@@ -21,6 +21,8 @@ from geosr_lake.lake.tables import completed
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How a location with a scheme begins; platforms write `dbfs:/` and Spark itself `file:/`."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _made: "WeakKeyDictionary[SparkSession, dict[str, str]]" = WeakKeyDictionary()
 """Of each session, the views that `open_lake` made in it, with the lake they are of."""
@@ -111,18 +113,23 @@ class OpenedLake:
 
     def refresh(self) -> None:
         """Move to the newest commit, and the session's views with it."""
+        before = self._commit, self._ledgers
         self._commit = _history(self._spark, self.root)[-1]
         self._ledgers = _ledgers(self._spark, self.root)
-        if self._prefix is not None:
+        try:
             self._register()
+        except BaseException:
+            self._commit, self._ledgers = before
+            raise
 
     def _register(self) -> None:
+        """Let the views be of the commit: all of them, or none where a table cannot be read."""
         if self._prefix is None:
             return
+        frames = {self._prefix + table: self.df(table) for table in contracts()}
         ours = _made.setdefault(self._spark, {})
-        for table in contracts():
-            name = self._prefix + table
-            self.df(table).createOrReplaceTempView(name)
+        for name, frame in frames.items():
+            frame.createOrReplaceTempView(name)
             ours[name] = self.root
 
     def _with_tables(self, query: str) -> str:
@@ -159,8 +166,7 @@ def open_lake(
     """
     if prefix and not prefix.isidentifier():
         raise UsageError(f"{prefix!r} cannot begin a view's name", next_step="Use letters, _.")
-    place = str(root) if "://" in str(root) else str(Path(root).absolute())
-    opened = OpenedLake(spark, place.rstrip("/"), prefix)
+    opened = OpenedLake(spark, place_of(str(root)), prefix)
     ours = _made.get(spark, {})
     taken = [
         prefix + table
@@ -176,6 +182,11 @@ def open_lake(
         )
     opened._register()  # noqa: SLF001 - the one place that may begin it
     return opened
+
+
+def place_of(root: str) -> str:
+    """Return a location as Spark takes it, wherever it is named: a relative folder made whole."""
+    return (root if _URL.match(root) else str(Path(root).absolute())).rstrip("/")
 
 
 def select(spark: "SparkSession", root: str, table: str, version: int | None) -> str:

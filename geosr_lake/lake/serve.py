@@ -5,11 +5,15 @@ sessions, and nothing is left on disk when it ends.
 """
 
 import contextlib
+import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+import psutil
 from py4j.protocol import Py4JError
 
 from geosr_lake.errors import EnvironmentProblemError
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 CONNECT_PORT = 15002
 THRIFT_PORT = 10000
+LISTENS_S = 20.0
+"""How long the Thrift server may take until it listens."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +101,75 @@ def serving(
             "spark.driver.extraClassPath": _class_path(),
         }
     at = place(root)
-    session = spark_session(tell=tell, more_jars=at.spark_jars, extra=settings)
+    # Hive's server asks the environment first, then the settings.
+    hive = {"HIVE_SERVER2_THRIFT_BIND_HOST": LOOPBACK, "HIVE_SERVER2_THRIFT_PORT": thrift_port}
+    with _environment({} if thrift_port is None else {k: str(v) for k, v in hive.items()}):
+        session = spark_session(tell=tell, more_jars=at.spark_jars, extra=settings)
     try:
         at.connect(session)
         _make_views(session, at.spark_url(), versions)
         jdbc = None
         if thrift_port is not None:
             _start_thrift(session)
+            check_loopback(thrift_port)
             jdbc = f"jdbc:hive2://{LOOPBACK}:{thrift_port}/default"
         yield Served(f"sc://{LOOPBACK}:{port}", jdbc, versions)
     finally:
         # Who ends a whole group of processes has ended the JVM already.
         with contextlib.suppress(OSError, Py4JError):
             session.stop()
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Hold variables of the environment at values for the length of the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def check_loopback(port: int) -> None:
+    """Check that who listens at a port, of this process and those it started, does so on loopback.
+
+    Spark's own scripts can set the variables again (`conf/spark-env.sh`).
+
+    Raises:
+        EnvironmentProblemError: If it listens to other machines, or nobody listens there soon.
+    """
+    deadline = time.monotonic() + LISTENS_S
+    while not (found := _listening(port)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if not found or not all(is_loopback(one) for one in found):
+        where = ", ".join(sorted(found)) or "another port"
+        raise EnvironmentProblemError(
+            f"The server listens on {where}, not on {LOOPBACK} at port {port} alone: it is stopped",
+            next_step="Take HIVE_SERVER2_THRIFT_BIND_HOST and _PORT out of conf/spark-env.sh.",
+        )
+
+
+def _listening(port: int) -> set[str]:
+    """Return the addresses at which this process and those it started listen at a port."""
+    me = psutil.Process()
+    return {
+        connection.laddr.ip
+        for process in [me, *me.children(recursive=True)]
+        for connection in process.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    }
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is this machine's own, in either version of IP."""
+    one = ip_address(address)
+    mapped = one.ipv4_mapped if isinstance(one, IPv6Address) else None
+    return (mapped or one).is_loopback
 
 
 def _class_path() -> str:

@@ -16,6 +16,7 @@ from geosr_lake.lake.place import Root
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import DataType
 
 _READING = {
     *("Aggregate", "Deduplicate", "Distinct", "Except", "Filter", "Generate", "GlobalLimit"),
@@ -35,6 +36,10 @@ _PRINTED = {"CTE": "UnresolvedWith"}
 _CALLS_JAVA = re.compile(r"\b(reflect|try_reflect|java_method|identifier)\b", re.IGNORECASE)
 """Functions that call any static method of Java, which may write; the last one names functions by
 the value of a text."""
+
+_RUNS_SCRIPT = re.compile(r"\bUSING(?:\s|--.*?[\r\n]|/\*.*?\*/)*r?['\"]", re.IGNORECASE | re.DOTALL)
+"""What a clause TRANSFORM, MAP or REDUCE names its command with, wherever it stands: the walk over
+a parsed plan does not come to the windows of a clause WINDOW."""
 
 
 def run(
@@ -101,6 +106,52 @@ def told() -> Iterator[None]:
         condition = re.search(r"\[[A-Z_]+(\.[A-Z_]+)*\][^\n]*", text)
         first = condition[0] if condition else _first_line(error)
         raise UsageError(f"The query failed: {first}") from error
+
+
+def times_as_text(frame: "DataFrame") -> "DataFrame":
+    """Return the frame with texts in the place of times, in the session's zone: UTC in ours.
+
+    Pyspark gives times out as those of the machine's own zone, and does not say which that is.
+    """
+    names = [f"c{i}" for i in range(len(frame.columns))]
+    kinds = [field.dataType for field in frame.schema]
+    told = [_with_texts(kind) for kind in kinds]
+    if told == kinds:
+        return frame
+    numbered = frame.toDF(*names)  # two columns may have one name
+    return numbered.select(
+        *(
+            (numbered[name] if new == old else numbered[name].cast(new)).alias(column)
+            for name, column, old, new in zip(names, frame.columns, kinds, told, strict=True)
+        )
+    )
+
+
+def _with_texts(kind: "DataType") -> "DataType":
+    """Return a type with text wherever it has a time."""
+    from pyspark.sql import types as t
+
+    if isinstance(kind, t.TimestampType):
+        return t.StringType()
+    if isinstance(kind, t.ArrayType):
+        return t.ArrayType(_with_texts(kind.elementType), kind.containsNull)
+    if isinstance(kind, t.MapType):
+        return t.MapType(
+            _with_texts(kind.keyType), _with_texts(kind.valueType), kind.valueContainsNull
+        )
+    if isinstance(kind, t.StructType):
+        return t.StructType(
+            [t.StructField(f.name, _with_texts(f.dataType), f.nullable) for f in kind]
+        )
+    return kind
+
+
+def check_outside(file: Path, root: Root) -> None:
+    """Raise unless a file that is to be written is outside the lake."""
+    if meets(file.absolute().as_uri(), root):
+        raise UsageError(
+            "This is inside the lake", where=str(file), next_step="Name a file outside of it."
+        )
 
 
 def write_parquet(frame: "DataFrame", file: Path) -> int:
@@ -171,7 +222,7 @@ def _check_folder(spark: "SparkSession", uri: Any, root: Root) -> None:
     from py4j.protocol import Py4JJavaError
 
     named = str(uri.toString())
-    if _meets(named, root):
+    if meets(named, root):
         raise UsageError("This is inside the lake, or holds it", where=named)
     jvm: Any = spark._jvm  # noqa: SLF001 - Hadoop's file systems are in the JVM only
     session: Any = spark._jsparkSession  # noqa: SLF001
@@ -188,7 +239,7 @@ def _check_folder(spark: "SparkSession", uri: Any, root: Root) -> None:
         raise UsageError("This is there already", where=named, next_step="Name a new folder.")
 
 
-def _meets(uri: str, root: Root) -> bool:
+def meets(uri: str, root: Root) -> bool:
     """Tell whether a folder is the lake's, inside it, or holds it."""
     parts = urlsplit(uri)
     if isinstance(root, Path):
@@ -228,23 +279,28 @@ def is_query(spark: "SparkSession", text: str, args: dict[str, Any] | None = Non
 
     Raises:
         ParseException: If the text does not parse.
-        UsageError: If it holds a word that can call Java.
+        UsageError: If it holds a word that can call Java, or a command of the shell.
     """
     if (found := _CALLS_JAVA.search(text)) is not None:
         raise UsageError(f"The word {found[0]} may not stand in a query: it can call Java")
+    if _RUNS_SCRIPT.search(text):
+        raise UsageError("USING and a text may not stand in a query: that runs a command")
     if (session := getattr(spark, "_jsparkSession", None)) is None:
         return _explained_nodes(spark, text, args) <= _READING
     return all(name in _READING for name in _parsed_nodes(session, text))
 
 
 def _parsed_nodes(session: Any, text: str) -> Iterator[str]:
-    """Yield the class of every node of the parsed plan, the root first."""
+    """Yield the class of every node of the parsed plan, the root first.
+
+    Also of the plans of a WITH, which are inner children, and of those in expressions.
+    """
     nodes = [session.sessionState().sqlParser().parsePlan(text)]
     while nodes:
         node = nodes.pop()
         yield node.getClass().getSimpleName()
-        children = node.children()
-        nodes.extend(children.apply(i) for i in range(children.size()))
+        for below in (node.children(), node.innerChildren(), node.subqueries()):
+            nodes.extend(below.apply(i) for i in range(below.size()))
 
 
 def _explained_nodes(spark: "SparkSession", text: str, args: dict[str, Any] | None) -> set[str]:

@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import orjson
+import requests
 from pystac import Link, STACTypeError
 from pystac_client import Client
 from pystac_client.errors import ClientTypeError
@@ -89,16 +90,21 @@ class _PoliteIO(StacApiIO):
         headers: dict[str, str] | None,
         parameters: dict[str, Any] | None,
     ) -> str:
-        is_post = method == "POST"
-        response = self.session.request(
-            method,
-            href,
-            headers=headers,
-            allow_redirects=False,
-            json=parameters if is_post else None,
-            params=None if is_post else parameters,
-        )
-        where = without_query(href)
+        is_post, where = method == "POST", without_query(href)
+        try:
+            response = self.session.request(
+                method,
+                href,
+                headers=headers,
+                allow_redirects=False,
+                json=parameters if is_post else None,
+                params=None if is_post else parameters,
+            )
+        except (requests.RequestException, TypeError, ValueError) as problem:
+            # What fails on the way is told by the session: this is no request at all.
+            raise PermanentSourceError(
+                f"A link of the API makes no request ({type(problem).__name__})", where=where
+            ) from problem
         if not 200 <= response.status_code < 300:
             error = failure(response.status_code, response.headers, where, self._busy)
             if isinstance(error, BusySourceError) and error.wait_s:
@@ -206,22 +212,32 @@ class StacApi:
             raise TransientSourceError(
                 "The answer is no page of items", where=without_query(request.href)
             )
-        return Page(items, _next_of(found, request), _matched_of(found))
+        try:
+            following = _next_of(found, request)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PermanentSourceError(
+                "The link to the next page makes no sense", where=without_query(request.href)
+            ) from error
+        return Page(items, following, _matched_of(found))
 
 
 def _next_of(page: Mapping[str, Any], request: Request) -> Request | None:
-    """Return the request of the page's `next` link, merged with this one where it says so."""
+    """Return the request of the page's `next` link, merged with this one where it says so.
+
+    A link without a host is of the page that it stands in, as everywhere in STAC.
+    """
     links = page.get("links")
     for fields in links if isinstance(links, list) else ():
         if isinstance(fields, dict) and fields.get("rel") == "next" and fields.get("href"):
             link = Link.from_dict(fields).to_dict(transform_href=False)
             method = str(link.get("method", "GET")).upper()
-            body = link.get("body") or {}
+            body = dict(link.get("body") or {})
             if method != "POST":
                 body = {}  # a GET link holds all in its address
             elif link.get("merge"):
                 body = {**request.body, **body}
-            return Request(method, str(link["href"]), body, link.get("headers") or {})
+            headers = {str(k): str(v) for k, v in dict(link.get("headers") or {}).items()}
+            return Request(method, urljoin(request.href, str(link["href"])), body, headers)
     return None
 
 

@@ -7,29 +7,24 @@ before or those of after, which the next run takes on.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import reduce
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from geosr_lake.lake import Lake, Progress, arrow, changes, ledger, tables
-from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.progress import Silent
 from geosr_lake.lake.tables import Txn
 from geosr_lake.pairs import here
 from geosr_lake.pairs import scenes as sides
+from geosr_lake.pairs.compared import compared, digests
 from geosr_lake.pairs.find import find
 from geosr_lake.pairs.increment import difference, increment
 from geosr_lake.pairs.match import STEPS, Tested
 from geosr_lake.pairs.spans import WHOLE, Span
 from geosr_lake.pairs.tiles import grow
 from geosr_lake.recipe import SIDES, PairRule, Recipe
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
 
 Engine = Literal["auto", "spark"]
 """What finds all pairs: `auto` chooses by the number of scenes."""
@@ -92,47 +87,6 @@ class _Outcome:
     scenes_gone: int = 0
     from_nothing: bool = False
     cut: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Digest:
-    """Number and checksums of rows, whatever their order; equal for equal rows."""
-
-    rows: int = 0
-    xor: int = 0
-    total: str = "0"
-
-
-def digests(*tables: "DataFrame") -> list[Digest]:
-    """Return the digest of each of some tables of the same columns, in one Spark job.
-
-    Two checksums of 64-bit hashes with different seeds: different rows that agree in both are
-    as likely as a collision of 128-bit hashes.
-    """
-    from pyspark.sql import functions as f
-
-    columns = ", ".join(f"`{name}`" for name in sorted(tables[0].columns))
-    hashed = [
-        table.selectExpr(
-            f"{i} AS which",
-            f"xxhash64({columns}) AS first",
-            f"xxhash64('second', {columns}) AS second",
-        )
-        for i, table in enumerate(tables)
-    ]
-    rows = (
-        reduce(lambda a, b: a.unionAll(b), hashed)
-        .groupBy("which")
-        .agg(
-            f.count("*").alias("rows"),
-            f.expr("bit_xor(first)").alias("xor"),
-            # As decimal: the sum of two hashes need not fit into 64 bits.
-            f.expr("string(sum(CAST(second AS DECIMAL(38, 0))))").alias("total"),
-        )
-        .collect()
-    )
-    found = {row["which"]: Digest(row["rows"], row["xor"], row["total"]) for row in rows}
-    return [found.get(i, Digest()) for i in range(len(tables))]
 
 
 def build(
@@ -365,7 +319,7 @@ def _from_nothing_in_spark(
             former = lake.live("pairs").where(f"rule_id = '{rule.rule_id}'")
             after, before = digests(found.rows, former)
             if after != before:
-                kinds = _compared(found.rows, former) if before.rows else {"new": after.rows}
+                kinds = compared(found.rows, former) if before.rows else {"new": after.rows}
             if after != before or txn is not None:
                 steps.start("Writing pairs")
                 tables.replace(lake.spark, lake.root, "pairs", found.rows, where=where, txn=txn)
@@ -378,26 +332,3 @@ def _from_nothing_in_spark(
             from_nothing=True,
             cut=found.layout.said,
         )
-
-
-def _compared(found: "DataFrame", former: "DataFrame") -> dict[str, int]:
-    """Return how many pairs are new, changed and removed."""
-    from pyspark.sql import functions as f
-
-    terms = contract("pairs")
-    key = list(terms.key)
-    values = [name for name in terms.names if name not in key]
-    both = found.alias("n").join(
-        former.withColumn("_held", f.lit(True)).alias("o"), key, "full_outer"
-    )
-    equal = reduce(
-        lambda a, b: a & b, (f.col(f"n.{v}").eqNullSafe(f.col(f"o.{v}")) for v in values)
-    )
-    kind = (
-        f.when(f.col("n.pair_id").isNull(), "removed")
-        .when(f.col("o._held").isNull(), "new")
-        .when(~equal, "changed")
-        .alias("kind")
-    )
-    counted = both.select(kind).where("kind IS NOT NULL").groupBy("kind").count().collect()
-    return {row["kind"]: row["count"] for row in counted}

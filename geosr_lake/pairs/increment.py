@@ -113,15 +113,20 @@ def _found(
 ) -> tuple[pa.Table, Tested] | None:
     """Return the pairs that scenes which came are in: new LR with all HR, old LR with new HR.
 
-    None where they are more than are held at a time.
+    None where they, or the scenes that are near, are more than are held at a time.
     """
     new_lr, new_hr = came["lr"], came["hr"]
     schema, did = ledger.arrow_schema("pairs"), [Tested.nothing()]
     searched = []
     if len(new_lr):
-        searched.append((new_lr, _partners(lake, rule, tile_pairs, "lr", new_lr)))
+        near = _partners(lake, rule, tile_pairs, "lr", new_lr)
+        if near is None:
+            return None
+        searched.append((new_lr, near))
     if len(new_hr):
         near = _partners(lake, rule, tile_pairs, "hr", new_hr)
+        if near is None:
+            return None
         searched.append((near.filter(_not_in(near["scene_id"], new_lr["scene_id"])), new_hr))
     pairs, held = [schema.empty_table()], 0
     for lr, hr in searched:
@@ -139,10 +144,11 @@ def _not_in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> Any:
 
 def _partners(
     lake: Lake, rule: PairRule, tile_pairs: pa.Table, side: Side, moved: pa.Table
-) -> pa.Table:
+) -> pa.Table | None:
     """Return the scenes of the other side that some scenes of `side` can be a pair with.
 
-    Read a batch at a time: of a large table only those stay that lie near in tile and time.
+    Read a batch at a time: of a large table only those stay that lie near in tile and time. None
+    where these and those that came are more than are held at a time.
     """
     other: Side = "hr" if side == "lr" else "lr"
     mine = pc.is_in(tile_pairs[f"{side}_tile"], value_set=pc.unique(moved["tile"]))
@@ -154,7 +160,7 @@ def _partners(
     if len(tiles) <= MAX_TILES_NAMED:
         where &= pc.field("tile").isin(tiles)
     spans = _spans(moved, rule.window_us)
-    rows = []
+    rows, held = [], len(moved)
     for batch in ledger.batches(
         *(lake.root, "scenes", lake.versions["scenes"]),
         columns=list(here.NEEDED),
@@ -164,6 +170,9 @@ def _partners(
         inside = pc.is_in(batch["tile"], value_set=tiles)
         some = batch.filter(pc.and_(inside, _touching(batch, spans)))
         if some.num_rows:
+            held += some.num_rows
+            if held > here.MOST_SCENES:
+                return None
             at = some.schema.get_field_index("footprint_wkb")
             texts = here.used_only(some.column(at))
             rows.append(some.set_column(at, some.schema.field(at), texts))

@@ -25,12 +25,13 @@ LEAST_PAGE_ITEMS = 12
 
 @dataclass(frozen=True)
 class Failed:
-    """A slice that was left undone."""
+    """A slice that was left undone; `down`: the API refused, its pages were not at fault."""
 
     slice: Slice
     reason: str
     faults: dict[str, int]
     fetched_at: datetime
+    down: bool = False
 
 
 def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
@@ -59,7 +60,8 @@ def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
             if too_long and page_items // 2 >= LEAST_PAGE_ITEMS:
                 page_items //= 2
                 continue
-            return Failed(part, error.what, faults, started)
+            paged = isinstance(error, PagingError)
+            return Failed(part, error.what, faults, started, down=not paged)
         except BaseException:
             draft.discard()
             raise
@@ -107,7 +109,7 @@ def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
 
 
 class Fetcher:
-    """Fetches slices with some threads; those in a row that fail end it.
+    """Fetches slices with some threads; those in a row that the API refuses end it.
 
     The threads run ahead of who takes the slices by a few only, so that the spool stays small, and
     they die with the process.
@@ -117,8 +119,8 @@ class Fetcher:
         slices: What to fetch, in this order.
         spool: Where to.
         workers: Threads.
-        give_up_after: So many failures without a success between them: the API is down, the
-            slices that are left are not asked for.
+        give_up_after: So many slices refused and none had between them: the API is down, those that
+            are left are not asked for.
     """
 
     def __init__(
@@ -152,7 +154,8 @@ class Fetcher:
                     continue
                 if isinstance(result, BaseException):
                     raise result
-                failures = failures + 1 if isinstance(result, Failed) else 0
+                down = isinstance(result, Failed) and result.down
+                failures = failures + 1 if down else 0
                 if failures >= self._give_up_after:
                     self._stop.set()
                 yield result

@@ -28,6 +28,7 @@ from geosr_lake.scenes.pool import Pool
 from geosr_lake.scenes.records import Decided, Records
 from geosr_lake.scenes.selection import Selection
 from geosr_lake.scenes.staging import Asked
+from geosr_lake.scenes.stretches import within
 from geosr_lake.scenes.watched import spoken
 
 NOTE_S = 0.25
@@ -96,18 +97,16 @@ def _read(
 
 
 def _held(lake: Lake, records: Records) -> Iterator[staging.Digests]:
-    """Yield the digests of the items that the lake has from first to last time of the records.
+    """Yield the digests of the items that the lake has of the days of the records.
 
     Equal items have equal times, or none: what lies outside is not read, nor are the items without
     a time, which are all that were not kept, where no record lacks one.
     """
-    version = ledger.version_of(lake.root, "items")
-    time, near = pc.field("t_start"), []
+    version, near = ledger.version_of(lake.root, "items"), []
     if records.timeless:
-        near.append(time.is_null())
-    if records.span is not None:
-        first, last = (pa.scalar(at, pa.timestamp("us", tz="UTC")) for at in records.span)
-        near.append((time >= first) & (time <= last))
+        near.append(pc.field("t_start").is_null())
+    if records.days:
+        near.append(within(records.days))
     if version is None or not near:
         return
     key = list(contract("items").key)

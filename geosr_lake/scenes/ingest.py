@@ -13,7 +13,7 @@ from pathlib import Path
 from geosr_lake.archives import find_files
 from geosr_lake.archives.reasons import KEPT, WITHDRAWN
 from geosr_lake.errors import GeoSRError
-from geosr_lake.lake import Lake, Progress, datafiles, ledger, summary
+from geosr_lake.lake import Lake, Progress, datafiles, ledger, runs, summary
 from geosr_lake.lake.contracts import stage_tables
 from geosr_lake.lake.progress import Silent
 from geosr_lake.scenes import accounts, here, settle, settle_spread, spread, touched
@@ -213,7 +213,7 @@ def _holdings(lake: Lake, *, spark: bool) -> Holdings:
         by_outcome[row["outcome"]] += row[summary.ROWS]
     kept, taken_out = by_outcome[KEPT], 0
     if by_outcome[WITHDRAWN]:
-        taken_out = settle_spread.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
+        taken_out = _taken_out(lake, kept, spark=spark)
     return Holdings(
         kept=kept,
         scenes={row["sensor"]: row[summary.ROWS] for row in scenes},
@@ -221,6 +221,25 @@ def _holdings(lake: Lake, *, spark: bool) -> Holdings:
         taken_out=taken_out,
         tiles=sum(row[summary.ROWS] for row in tiles),
     )
+
+
+def _taken_out(lake: Lake, kept: int, *, spark: bool) -> int:
+    """Return how many of the `kept` items withdrawals have taken out.
+
+    What the run counted that made the items of the commit is added to, where that will do.
+    """
+    if (version := lake.versions.get("items")) is not None:
+        where = [("status", "=", runs.DONE), ("stage", "in", ["scenes ingest", "scenes withdraw"])]
+        rows = ledger.read(lake.root, "runs", columns=["counts", "versions_out"], filters=where)
+        counted = [
+            dict(row["counts"]).get("taken_out")
+            for row in rows.to_pylist()
+            if dict(row["versions_out"]).get("items") == version
+        ]
+        more = touched.taken_out_since(lake.root, version) if counted else None
+        if more is not None and counted[-1] is not None:
+            return int(counted[-1]) + more
+    return settle_spread.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
 
 
 def _summary(

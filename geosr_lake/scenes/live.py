@@ -132,7 +132,12 @@ def ingest_api(lake: Lake, wanted: Wanted, *, progress: Progress | None = None) 
         todo = run.todo()
         if todo:
             _check_workers(lake)
-            run.fetch(todo)
+            try:
+                run.fetch(todo)
+            except Exception:
+                # What came whole is ingested all the same, so that each run brings the lake on.
+                run.ingest_batch(last=True)
+                raise
         run.ingest_batch(last=True)
     return run.summary
 
@@ -168,7 +173,10 @@ class _Run:
         return at is not None and at >= one.fetched_at
 
     def todo(self) -> list[Slice]:
-        """Return the slices to ask for."""
+        """Return the slices to ask for, the oldest first; at the end those that failed before.
+
+        Else some that fail for good would stand before all newer ones, in every run.
+        """
         now = datetime.now(UTC)
         waiting = {one.slice for one in self._batch}
         todo = []
@@ -181,7 +189,8 @@ class _Run:
                 todo.append(part)
             else:
                 self.summary.held += 1
-        return todo
+        failed = slices.undone(self._lake.root)
+        return sorted(todo, key=failed.__contains__)
 
     def fetch(self, todo: Sequence[Slice]) -> None:
         """Fetch slices, and ingest them whenever there are enough."""

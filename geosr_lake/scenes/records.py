@@ -54,8 +54,8 @@ class Records:
         self._read: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._marks: Marks | None = None
-        self.span: tuple[int, int] | None = None
-        """First and last time of those that have one, in microseconds since 1970."""
+        self.days: frozenset[int] = frozenset()
+        """The days since 1970 of those that have a time."""
         self.timeless = False
         """Whether there are some that have none."""
 
@@ -73,9 +73,7 @@ class Records:
         if not count:
             return
         self.timeless |= keys.timeless
-        if keys.span is not None:
-            first, last = self.span or keys.span
-            self.span = min(first, keys.span[0]), max(last, keys.span[1])
+        self.days |= keys.days
         file = self._files.setdefault(keys.staged, len(self._files))
         if file == len(self._rows):
             self._rows.append(0)

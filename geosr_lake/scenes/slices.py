@@ -18,6 +18,7 @@ DAY = timedelta(days=1)
 JUST_FETCHED = timedelta(hours=1)
 MAX_SLICES = 100_000
 DONE, UNDONE = "done", "undone"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 Bbox = tuple[float, float, float, float]
 
@@ -84,13 +85,27 @@ def held(root: Root) -> dict[Slice, datetime]:
 
     A row is written after the slice's items, so an uncommitted one is true as well.
     """
-    columns = ["api", "collection", "day", "area", "fetched_at"]
-    rows = ledger.read(root, "slices", columns=columns, filters=[("status", "=", DONE)])
-    newest: dict[Slice, datetime] = {}
-    for row in sorted(rows.to_pylist(), key=lambda row: row["fetched_at"]):
+    return {part: max(times[DONE]) for part, times in _asked(root).items() if times[DONE]}
+
+
+def undone(root: Root) -> set[Slice]:
+    """Return the slices that could not be had when they were last asked for."""
+    return {
+        part
+        for part, times in _asked(root).items()
+        if times[UNDONE] and max(times[UNDONE]) > max(times[DONE], default=_NEVER)
+    }
+
+
+def _asked(root: Root) -> dict[Slice, dict[str, list[datetime]]]:
+    """Return when each slice was asked for, by what became of it."""
+    columns = ["api", "collection", "day", "area", "status", "fetched_at"]
+    found: dict[Slice, dict[str, list[datetime]]] = {}
+    for row in ledger.read(root, "slices", columns=columns).to_pylist():
         day = date.fromisoformat(row["day"])
-        newest[Slice(row["api"], row["collection"], day, row["area"])] = row["fetched_at"]
-    return newest
+        part = Slice(row["api"], row["collection"], day, row["area"])
+        found.setdefault(part, {DONE: [], UNDONE: []})[row["status"]].append(row["fetched_at"])
+    return found
 
 
 def can_have_changed(day: date, fetched_at: datetime, settled_after_d: int, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from geosr_lake.lake.place import Root, place
 from geosr_lake.lake.tables import segments
 from geosr_lake.scenes.reading import read_rows
 from geosr_lake.scenes.selection import Selection
+from geosr_lake.scenes.stretches import days_of
 
 DIGEST_BYTES = 16
 """Bytes that stand for the key of an item: among 10^9 a collision has odds of 10^-21."""
@@ -73,7 +74,7 @@ class Keys:
         records: Records read.
         rows: A `KEY` a record that may become an item, in the order of the data file.
         kinds: Outcome and reason, for each number that stands as `kind`.
-        span: First and last time of those that have one, in microseconds since 1970.
+        days: The days since 1970 of those that have a time.
         left_out: Records that were not asked for: they are in no file.
         ended: Whether the unit ends here.
         timeless: Whether some have no time: those of items that are not kept.
@@ -84,7 +85,7 @@ class Keys:
     records: int
     rows: NDArray[Any] = field(default_factory=lambda: np.empty(0, KEY))
     kinds: tuple[tuple[str, str | None], ...] = ()
-    span: tuple[int, int] | None = None
+    days: frozenset[int] = frozenset()
     left_out: int = 0
     ended: bool = False
     timeless: bool = False
@@ -188,10 +189,8 @@ def keys_of(rows: pa.Table, path: str, staged: str, left_out: int = 0) -> Keys:
     used, keys["kind"] = np.unique(both, return_inverse=True)
     names = outcomes.dictionary.to_pylist()
     kinds = tuple((names[kind // len(texts)], texts[kind % len(texts)]) for kind in used.tolist())
-    times = pc.min_max(rows["t_start"].cast(pa.int64()))
-    span = (times["min"].as_py(), times["max"].as_py()) if times["min"].is_valid else None
-    timeless = bool(rows["t_start"].null_count)
-    return Keys(path, staged, 0, keys, kinds, span, left_out, timeless=timeless)
+    days, timeless = days_of(rows["t_start"]), bool(rows["t_start"].null_count)
+    return Keys(path, staged, 0, keys, kinds, days, left_out, timeless=timeless)
 
 
 _KIND = ("outcome", "reason")

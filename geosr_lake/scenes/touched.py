@@ -6,7 +6,6 @@ the groups, as in `geosr_lake.scenes.settle_spread`.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +25,7 @@ from geosr_lake.scenes.settle_spread import (
     NAME,
     has_withdrawals,
 )
+from geosr_lake.scenes.stretches import days_of, within
 
 MEMBER = ["group_key", "sensor", "tile", "identity", "outcome", "t_start"]
 NAMED = [*NAME, "version_key"]
@@ -123,26 +123,19 @@ def _columns(withdrawn: Withdrawn) -> list[str]:
 
 @dataclass
 class _Lies:
-    """Where rows lie: sensors and tiles, first and last time in microseconds since 1970."""
+    """Where rows lie: sensors and tiles, and days since 1970."""
 
     cells: set[tuple[str, str]] = field(default_factory=set)
-    times: set[int] = field(default_factory=set)
+    days: set[int] = field(default_factory=set)
 
     def add(self, rows: pa.Table) -> None:
         cells = rows.group_by(["sensor", "tile"]).aggregate([])
         self.cells.update(zip(cells["sensor"].to_pylist(), cells["tile"].to_pylist(), strict=True))
-        span = pc.min_max(rows["t_start"].cast(pa.int64())).as_py()
-        known = self.times | (set(span.values()) - {None})
-        self.times = {min(known), max(known)} if known else set()
+        self.days |= days_of(rows["t_start"])
 
     def near(self) -> Any:
         """Return an expression that holds for all items and scenes of the rows' groups."""
-        spread = timedelta(days=GROUP_SPREAD_DAYS) // timedelta(microseconds=1)
-        first, last = (
-            pa.scalar(at, pa.timestamp("us", tz="UTC"))
-            for at in (min(self.times) - spread, max(self.times) + spread)
-        )
-        near = (pc.field("t_start") >= first) & (pc.field("t_start") <= last)
+        near = within(self.days, spread_days=GROUP_SPREAD_DAYS)
         names = sorted({tile for _, tile in self.cells})
         return near & pc.field("tile").isin(names) if len(names) <= MAX_TILES_NAMED else near
 
@@ -268,4 +261,33 @@ def taken_out(root: Root) -> int:
     ids = sorted({name[-1] for name in withdrawn.ages})
     where = pc.field("item_id").isin(ids) & (pc.field("outcome") == KEPT)
     found = datafiles.streamed(root, "items", ["outcome", *NAMED], where)
-    return sum(int((~withdrawn.alive(rows)).sum()) for rows in found)
+    return sum(_gone(withdrawn, rows) for rows in found)
+
+
+def taken_out_since(root: Root, since: int) -> int | None:
+    """Return how many more items are taken out than in a version; only what came since is read.
+
+    None where that does not tell: a withdrawal came, which takes out older items too, or files
+    were written anew.
+    """
+    now = ledger.version_of(root, "items")
+    came = None if now is None else changes.between(root, "items", since, now)
+    if now is None or came is None:
+        return None
+    begin, live = f"{tables.table_path(root, 'items')}/", ledger.files_of(root, "items", now)
+    paths = [path.removeprefix(begin) for path in came]
+    if not set(paths) <= live.keys() or any(sign != changes.CAME for sign in came.values()):
+        return None
+    withdrawn, more = withdrawals(root) if paths else Withdrawn(), 0
+    for path in paths:
+        for rows in datafiles.read_groups(root, "items", path, ["outcome", *NAMED]):
+            if pc.any(pc.equal(rows["outcome"], WITHDRAWN)).as_py():
+                return None
+            more += _gone(withdrawn, rows)
+    return more
+
+
+def _gone(withdrawn: Withdrawn, rows: pa.Table) -> int:
+    """Return how many kept items among rows a withdrawal has taken out."""
+    kept = np.asarray(pc.equal(rows["outcome"], KEPT), dtype=bool)
+    return int((kept & ~withdrawn.alive(rows)).sum())

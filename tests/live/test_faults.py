@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from canary import found_in
-from fault_proxy import PAGING, PASSING, proxied
+from fault_proxy import PAGING, PASSING, SENSELESS, proxied
 from killed_ingest import DAYS, killed
 from live_fetch import FULL, NAIP, QUICK, fetch
 from live_oracle import between, ids_of
@@ -18,6 +18,7 @@ from geosr_lake.errors import TransientSourceError
 from geosr_lake.lake import Lake, ledger
 from geosr_lake.net.apis import api_of
 from geosr_lake.scenes.live import Wanted, ingest_api
+from geosr_lake.scenes.spool import Draft
 
 pytestmark = pytest.mark.fault
 
@@ -64,6 +65,28 @@ def test_a_paging_fault_that_stays_leaves_the_slice_undone(
     assert code in failed[0].faults
     assert len(proxy.times) <= 2 * (9 * 3) + 2, "two listings of 9 pages, each asked 3 times"
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", SENSELESS)
+def test_a_link_that_makes_no_sense_leaves_its_day_undone(
+    server: Server, tmp_path: Path, kind: str
+) -> None:
+    """And no other: the days of one page are had."""
+    with proxied(server.url, share=1.0, kinds=(kind,), only='"datetime"') as proxy:
+        ids, failed, done = fetch(proxy, tmp_path / "spool")
+    expected = between(server, "naip", NAIP)
+    assert proxy.faults[kind] == len(failed) > 0
+    assert {one.reason.partition(" (")[0] for one in failed} <= {
+        "A link of the API makes no request",
+        "The link to the next page makes no sense",
+        "A link leads to another host than the one that was named; it is not followed",
+    }
+    assert len(failed) + len(done) == 31
+    left = Counter(expected)
+    for one in failed:
+        left -= Counter(between(server, "naip", (one.slice.day, one.slice.day)))
+    assert ids == left
+    assert sum(ids.values()) > 0
 
 
 @pytest.mark.parametrize("counted", [True, False])
@@ -122,6 +145,31 @@ def test_one_day_that_fails_is_undone_and_had_by_the_next_run(
         summary.check()
         assert (summary.held, summary.fetched) == (5, 1)
         assert ids_of(lake) == Counter(everything)
+
+
+def test_what_came_before_a_full_disk_is_in_the_lake(
+    lake: Lake, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the spool that fills the disk would never be emptied."""
+    days = (date(2024, 7, 28), date(2024, 8, 2))
+    finish, finished = Draft.finish, []
+
+    def full(draft: Draft, **of: Any) -> Any:
+        finished.append(draft)
+        if len(finished) > 2:
+            raise OSError(28, "No space left on device")
+        return finish(draft, **of)
+
+    asked = Wanted(api_of(server.url), ("landsat-c2-l2",), days, rate=100.0, workers=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Draft, "finish", full)
+        with pytest.raises(OSError, match="No space"):
+            ingest_api(lake, asked)
+    assert ids_of(lake) == Counter(between(server, "landsat-c2-l2", (days[0], date(2024, 7, 29))))
+    assert not list((Path(lake.root) / "spool").glob("*"))
+    summary = ingest_api(lake, asked)
+    assert (summary.held, summary.fetched) == (2, 4)
+    assert ids_of(lake) == Counter(between(server, "landsat-c2-l2", days))
 
 
 def converges(root: Path, server: Server) -> None:

@@ -17,7 +17,8 @@ from geosr_lake import ids
 from geosr_lake.cli.app import app
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, commits, tables
-from geosr_lake.pairs.build import Digest, build, digests
+from geosr_lake.pairs.build import build
+from geosr_lake.pairs.compared import Digest, digests
 from geosr_lake.recipe import Recipe
 
 pytestmark = pytest.mark.spark

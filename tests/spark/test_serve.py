@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
+from geosr_lake.lake.serve import is_loopback
 
 pytestmark = pytest.mark.spark
 REPO = Path(__file__).parents[2]
@@ -147,14 +149,27 @@ def test_a_client_without_spark_asks_about_the_manifest(built: Any, client: Path
 
 
 @pytest.mark.slow
-def test_jdbc(built: Any) -> None:
+def test_jdbc(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On loopback, whatever the environment asks of Hive's servers."""
     import pyspark
+
+    monkeypatch.setenv("HIVE_SERVER2_THRIFT_BIND_HOST", "0.0.0.0")  # noqa: S104 - not obeyed
+    monkeypatch.setenv("HIVE_SERVER2_THRIFT_PORT", "1")
 
     jars = Path(pyspark.__file__).parent / "jars"
     if not list(jars.glob("hive-beeline-*.jar")):
         pytest.skip("no beeline among Spark's jars")
     query = "SELECT count(*) AS n, round(max(ST_Area(ST_GeomFromWKB(footprint_wkb)))) FROM sites"
-    with server(built.lake, "--thrift", "--thrift-port", "0") as (_, said):
+    with server(built.lake, "--thrift", "--thrift-port", "0") as (process, said):
+        me = psutil.Process(process.pid)
+        heard = {
+            connection.laddr
+            for one in [me, *me.children(recursive=True)]
+            for connection in one.net_connections(kind="tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert len(heard) >= 2
+        assert all(is_loopback(at.ip) or not at.port for at in heard), heard
         done = subprocess.run(
             [
                 *("java", "-cp", f"{jars}/*", "org.apache.hive.beeline.BeeLine"),

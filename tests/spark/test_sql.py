@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
 from geosr_lake.errors import UsageError
-from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake import Lake, ledger, sql, tables
 from geosr_lake.lake.contracts import contracts
 
 pytestmark = pytest.mark.spark
@@ -120,6 +121,10 @@ def test_more_rows_than_asked_for_are_announced(built: Any) -> None:
         "ADD JAR 'x.jar'",
         "BEGIN DELETE FROM delta.`{path}`; END",
         "SELECT TRANSFORM (pair_id) USING 'touch {path}/out' AS x FROM pairs",
+        "WITH t AS (SELECT TRANSFORM (1) USING 'touch {path}/out' AS x) SELECT * FROM t",
+        "SELECT (SELECT TRANSFORM (1) USING 'touch {path}/out' AS x) AS y",
+        "SELECT * FROM pairs WHERE EXISTS (SELECT TRANSFORM (1) USING 'touch {path}/out' AS x)",
+        "SELECT * FROM pairs, LATERAL (SELECT TRANSFORM (1) USING 'touch {path}/out' AS x)",
         "SHOW TABLES",
         "SELECT reflect('java.lang.System', 'setProperty', 'geosr.test', 'x')",
         "SELECT * FROM (SELECT (SELECT `Java_Method`('java.lang.System', 'nanoTime')) AS x)",
@@ -134,6 +139,41 @@ def test_nothing_but_queries_runs(built: Any, query: str) -> None:
         built.lake.sql(query.format(path=path))
     assert ledger.version_of(built.lake.root, "pairs") == before
     assert not (Path(path) / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH t AS (SELECT TRANSFORM (1) {using} AS x) SELECT * FROM t",
+        "SELECT (SELECT TRANSFORM (1) {using} AS x) AS y",
+        "SELECT * FROM pairs WHERE EXISTS (SELECT TRANSFORM (1) {using} AS x)",
+        "SELECT * FROM pairs, LATERAL (SELECT TRANSFORM (1) {using} AS x)",
+    ],
+)
+def test_the_walk_comes_to_the_plans_inside(spark: SparkSession, query: str) -> None:
+    """Without help of the check of the text."""
+    text = query.format(using="USING 'true'")
+    found = set(sql._parsed_nodes(spark._jsparkSession, text))
+    assert "UnresolvedScriptTransformation" in found or not found <= sql._READING, found
+
+
+@pytest.mark.parametrize(
+    "using",
+    [
+        "USING 'true'",
+        'using"true"',
+        "USING\n\tr'true'",
+        "USING /* a */ 'true'",
+        "USING /* /* a */ */ 'true'",
+        "USING -- a\n'true'",
+        "USING -- a\\\n b\n 'true'",
+    ],
+)
+def test_no_command_stands_in_a_window(spark: SparkSession, using: str) -> None:
+    order = f"(SELECT TRANSFORM (1) {using} AS x)"
+    text = f"SELECT rank() OVER w FROM range(3) WINDOW w AS (ORDER BY {order})"  # noqa: S608
+    with pytest.raises(UsageError, match="runs a command"):
+        sql.is_query(spark, text)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +196,7 @@ def test_nothing_but_queries_runs(built: Any, query: str) -> None:
         "SELECT * FROM range(3)",
         "SELECT /*+ BROADCAST(m) */ * FROM candidates JOIN manifests AS m USING (manifest_id)",
         "SELECT (SELECT max(gap_s) FROM pairs) AS most, EXISTS (SELECT 1 FROM sites) AS any",
+        "SELECT transform(array(1, 2), x -> x + 1), reduce(array(1), 0, (a, x) -> a + x)",
         "SELECT * FROM pairs DISTRIBUTE BY lr_tile SORT BY gap_s",
         "FROM pairs |> WHERE gap_s > 0 |> AGGREGATE count(*) AS n GROUP BY lr_tile",
         "-- a comment\nSELECT 1 /* another */",

@@ -10,6 +10,8 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,47 @@ def test_csv_json_and_parquet_hold_the_same_rows(built: Any, tmp_path: Path) -> 
         assert json.loads(line["assets"]) == one["assets"]
         assert line["footprint_wkb"] == one["footprint_wkb"]
         assert line["cloud_frac"] == ("" if one["cloud_frac"] is None else str(one["cloud_frac"]))
+
+
+@pytest.fixture
+def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock is not UTC's."""
+    monkeypatch.setenv("TZ", "America/Denver")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_west")
+def test_times_are_utc_whatever_the_machines_zone(built: Any) -> None:
+    query = (
+        "SELECT t_start, array(t_end) AS nested, map('t', struct(t_end)) AS deep, "
+        "date(t_start) AS day, timestamp_ntz'2024-03-10 02:30:00' AS free, "
+        "timestamp'2024-11-03 08:30:00.25' AS twice FROM scenes ORDER BY scene_id"
+    )
+    scenes = built.lake.arrow("scenes", columns=["scene_id", "t_start", "t_end"])
+    wanted = scenes.sort_by("scene_id").to_pylist()
+    objects = json.loads(command(built.lake, query, "--json").stdout)
+    lines = list(csv.DictReader(io.StringIO(command(built.lake, query, "--csv").stdout)))
+    for scene, one, line in zip(wanted, objects, lines, strict=True):
+        start, end = (scene[n].replace(tzinfo=None) for n in ("t_start", "t_end"))
+        assert line["t_start"] == one["t_start"]
+        assert datetime.fromisoformat(one["t_start"]) == start
+        assert one["day"] == start.date().isoformat()
+        for text in (one["nested"][0], one["deep"]["t"]["t_end"]):
+            assert datetime.fromisoformat(text) == end
+        assert (one["free"], one["twice"]) == ("2024-03-10 02:30:00", "2024-11-03 08:30:00.25")
+    assert "2024-11-03 08:30:00.25" in command(built.lake, query).stdout.replace("\n", "")
+
+
+def test_no_file_is_written_into_the_lake(built: Any, tmp_path: Path) -> None:
+    log = Path(tables.table_path(built.lake.root, "pairs")) / "_delta_log"
+    (tmp_path / "link").symlink_to(log)
+    for file in (log / f"{99:020}.json", tmp_path / "link" / "x.parquet"):
+        told = command(built.lake, "SELECT 1 AS a", "--parquet", str(file), code=2).stderr
+        assert "This is inside the lake" in told
+        assert not file.exists()
 
 
 def test_machines_get_all_rows_and_a_table_the_first(built: Any) -> None:

@@ -18,8 +18,16 @@ PASSING = ("429", "429_date", "500", "503", "hang", "cut", "html")
 """Faults of an answer."""
 PAGING = ("repeat", "loop", "no_next")
 """Faults of a page: what is otherwise a good answer says something wrong."""
-ODD = ("merge", "whole", "counts_less", "counts_more")
+ODD = ("merge", "whole", "relative", "counts_less", "counts_more")
 """Pages that say it in another way: in `next` only what changes, or all; a number that is wrong."""
+
+_LINKS: dict[str, dict[str, Any]] = {
+    "scheme": {"href": "s3://bucket/page"},
+    "listed": {"body": ["x"], "merge": True},
+    "headed": {"headers": "x"},
+}
+SENSELESS = tuple(_LINKS)
+"""Links to the next page that are none: no HTTP, a list for a body, a text for headers."""
 
 ON_ITS_WAY_S = 0.4
 """A request that comes so soon after a 429 to another one had been sent before it."""
@@ -81,7 +89,7 @@ class Proxy:
             if self.only.encode() not in body or self.rng.random() >= self.share:
                 return None
             kind = self.rng.choice(self.kinds)
-            if kind in (*PAGING, *ODD) and not body:
+            if kind in (*PAGING, *ODD, *SENSELESS) and not body:
                 return None
             return kind
 
@@ -175,7 +183,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 following[0]["body"] = asked
                 following[0]["merge"] = False
                 return json.dumps(page).encode()
-            if kind in ODD:
+            if kind in (*ODD, *SENSELESS):
                 return json.dumps(self._odd(kind, asked, page, following)).encode()
             return answer
 
@@ -187,6 +195,12 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 page["numberMatched"] += 1 if kind == "counts_more" else -1
             for link in following:
                 proxy.faults[kind] += 1
+                if kind in SENSELESS:
+                    link.update(_LINKS[kind])
+                    continue
+                if kind == "relative":
+                    link["href"] = urlsplit(link["href"]).path
+                    continue
                 whole = asked | link["body"]
                 changed = {key: of for key, of in whole.items() if asked.get(key) != of}
                 link["merge"] = kind == "merge"

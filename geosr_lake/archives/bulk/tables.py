@@ -4,6 +4,7 @@ Types differ by file. A batch with a column that is not of a type that is known 
 value that Python could not hold, is left to the reference as a whole.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -20,7 +21,7 @@ _NEEDED = frozenset(("id", "geometry", "assets"))
 _ASKED = (*TEXTS, *NUMBERS, *FLAGS, TRANSFORM)
 _NUMBERS = pa.list_(pa.float64())
 _OWN_LINKS = pa.array(sorted(OWN_LINKS))
-_ZONES = (None, "UTC", "+00:00")
+_ZONES = (None, "UTC", "+00:00", "Etc/UTC")
 _TICKS_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6}
 _FIRST_S = int(datetime.min.replace(tzinfo=UTC).timestamp())
 _LAST_S = int(datetime.max.replace(tzinfo=UTC).timestamp())
@@ -31,9 +32,7 @@ def read_batch(batch: pa.RecordBatch) -> Frame | None:
     names = batch.schema.names
     if len(set(names)) < len(names) or not names or not set(names) >= _NEEDED:
         return None
-    columns = [
-        c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns
-    ]
+    columns = [_usual(column) for column in batch.columns]
     if "properties" in names or not all(map(_can_be_held, columns)):
         return None
     top = {name: _simple(column) for name, column in zip(names, columns, strict=True)}
@@ -63,6 +62,20 @@ def read_batch(batch: pa.RecordBatch) -> Frame | None:
     if "deprecated" in top:
         frame.need(~values.valid(top["deprecated"]))
     return frame
+
+
+def _usual(column: pa.Array) -> pa.Array:
+    """Return a column as one of a usual type, where no value changes.
+
+    What a dictionary stands for; nanoseconds, as pandas has them, that are whole microseconds.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.dictionary_decode()
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        with suppress(pa.ArrowInvalid):
+            return column.cast(pa.timestamp("us", kind.tz))
+    return column
 
 
 def _can_be_held(column: pa.Array) -> bool:

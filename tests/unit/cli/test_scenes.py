@@ -90,6 +90,22 @@ def test_a_dry_run_says_what_would_be_read(
     assert not lake.exists()
 
 
+def test_a_dry_run_stops_where_the_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, number in (("a", 3), ("b", 5), ("c", 7)):
+        pq.write_table(pa.table({"id": ["x"] * number}), tmp_path / f"{name}.parquet")
+    words = ["scenes", "ingest", str(tmp_path), "--lake", str(tmp_path / "lake"), "--dry-run"]
+    for most, items in ((2, [2]), (3, [3]), (4, [3, 1]), (100, [3, 5, 7])):
+        assert app([*words, "--json", "--max-items", str(most)], standalone_mode=False) in (None, 0)
+        assert [s["items"] for s in json.loads(capsys.readouterr().out)] == items
+    write_lines(tmp_path / "b.ndjson", [naip()])  # does not tell how many it holds
+    assert app([*words, "--json", "--max-items", "4"], standalone_mode=False) in (None, 0)
+    assert [s["items"] for s in json.loads(capsys.readouterr().out)] == [3, None, 1]
+    assert app([*words, "--max-items", "4"], standalone_mode=False) in (None, 0)
+    assert "at most 4" in capsys.readouterr().out
+
+
 OF_API = ["--api", "earth-search", "--collection", "naip", "--datetime", "2024-07-01"]
 
 

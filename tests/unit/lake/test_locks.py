@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from geosr_lake.errors import LockedError, UnsafeInputError
+from geosr_lake.lake import locks
 from geosr_lake.lake.locks import lock
 
 HOLD = """
@@ -93,11 +94,56 @@ def test_a_killed_holders_lock_is_broken_in_words(tmp_path: Path) -> None:
 def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "pairs.lock"
     path.parent.mkdir()
-    mine = psutil.Process()
-    holder = {"host": socket.gethostname(), "pid": mine.pid, "started": "another+1.00"}
-    path.write_text(json.dumps(holder))
+    path.write_text(json.dumps(locks._holder() | {"started": "another+1.00"}))
     with lock(tmp_path, "pairs"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "broken"),
+    [
+        ({}, True),
+        ({"host": "another"}, False),
+        # A container that shares our host's name, or our machine's image.
+        ({"pids": 1}, False),
+        ({"boot": "another", "machine": "another"}, False),
+        # This machine before it was started anew; a container of before is gone with it.
+        ({"boot": "another"}, True),
+        ({"boot": "another", "pids": 1}, True),
+        # As code wrote it that told less.
+        ({"boot": None, "machine": None, "pids": None}, False),
+    ],
+)
+def test_only_those_are_dead_that_would_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, object], broken: bool
+) -> None:
+    machine = tmp_path / "machine-id"
+    machine.write_text("0123456789abcdef\n")
+    monkeypatch.setattr(locks, "_MACHINE_ID", machine)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    holder = locks._holder() | {"pid": gone.pid, "started": "before"} | elsewhere
+    path = tmp_path / "locks" / "pairs.lock"
+    path.parent.mkdir()
+    path.write_text(json.dumps(holder))
+    if broken:
+        with lock(tmp_path, "pairs"):
+            pass
+        return
+    with pytest.raises(LockedError, match="delete the file"), lock(tmp_path, "pairs"):
+        pytest.fail("a lock was taken that another may hold")
+    assert json.loads(path.read_text()) == holder
+
+
+def test_without_an_id_of_the_machine_another_start_is_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_MACHINE_ID", tmp_path / "none")
+    path = tmp_path / "locks" / "pairs.lock"
+    path.parent.mkdir()
+    path.write_text(json.dumps(locks._holder() | {"boot": "another"}))
+    with pytest.raises(LockedError, match="delete the file"), lock(tmp_path, "pairs"):
+        pytest.fail("a lock was taken that another may hold")
 
 
 def test_who_holds_a_lock_lives_on_when_the_clock_is_set(

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections import Counter
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -121,13 +122,13 @@ def test_what_a_batch_tells() -> None:
     assert found.rows["position"].tolist() == [7, 8, 9]
     both = np.stack([found.rows["high"], found.rows["low"]], axis=1)
     assert both.tolist() == digests(rows).tolist()
-    times = rows["t_start"].cast(pa.int64()).drop_null().to_pylist()
-    assert found.span == (min(times), max(times))
+    times = rows["t_start"].drop_null().to_pylist()
+    assert found.days == {(time.date() - date(1970, 1, 1)).days for time in times}
     assert found.timeless
     assert not keys_of(rows.slice(0, 2), "a", "b").timeless
     assert (found.records, found.left_out, found.ended) == (0, 4, False)
     none = keys_of(rows.slice(0, 0), "a", "b")
-    assert (len(none.rows), none.kinds, none.span) == (0, (), None)
+    assert (len(none.rows), none.kinds, none.days) == (0, (), frozenset())
 
 
 def test_what_was_read_and_left_out_is_counted() -> None:
@@ -135,7 +136,7 @@ def test_what_was_read_and_left_out_is_counted() -> None:
         found.add(Keys("a", "x", 0, left_out=3))
         found.add(Keys("a", "x", 5, ended=True))
         found.add(Keys("b", "x", 0, ended=True))
-        assert found.span is None
+        assert found.days == frozenset()
         decided = found.decided()
     assert decided.keep == {}
     assert set(decided.tallies) == {
@@ -145,15 +146,15 @@ def test_what_was_read_and_left_out_is_counted() -> None:
     }
 
 
-def test_the_span_is_that_of_all() -> None:
+def test_the_days_are_those_of_all() -> None:
     some = keys("a", "x", [(1, 0)], 0)
     with Records() as found:
-        for span in ((5, 6), None, (2, 5)):
-            found.add(Keys("a", "x", 1, some.rows, KINDS, span))
+        for days in ({5, 6}, set(), {2, 5}):
+            found.add(Keys("a", "x", 1, some.rows, KINDS, frozenset(days)))
             assert not found.timeless
-        assert found.span == (2, 6)
+        assert found.days == {2, 5, 6}
         found.add(Keys("a", "x", 1, some.rows, KINDS, timeless=True))
-        assert (found.span, found.timeless) == ((2, 6), True)
+        assert (found.days, found.timeless) == ({2, 5, 6}, True)
 
 
 def test_held_items_of_other_keys_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

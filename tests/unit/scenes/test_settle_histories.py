@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cut_off import (
@@ -23,8 +24,10 @@ from cut_off import (
 from stac_items import landsat, naip, sentinel2, write_lines
 
 from geosr_lake.lake import Lake, changes, datafiles, ledger
+from geosr_lake.lake.place import Root
 from geosr_lake.scenes import here, parted, settle, settle_spread, staging, touched
 from geosr_lake.scenes.ingest import ingest, ingest_files
+from geosr_lake.scenes.withdraw import withdraw
 
 SMALL = [
     *((staging, "FILE_ROWS", 2), (settle, "ROWS_A_TASK", 3), (datafiles, "ROW_GROUP_BYTES", 1)),
@@ -60,7 +63,8 @@ def happen(
     sources = [write_lines(folder / f"{i}.ndjson", some[i::3]) for i in range(3)]
     for little, lake in lakes.items():
         with little_at_a_time(little=little), killed_after(event):
-            ingest(lake, sources, engine="here")
+            done = ingest(lake, sources, engine="here")
+            assert done.taken_out == touched.taken_out(lake.root)
         lake.refresh()
 
 
@@ -162,6 +166,50 @@ def test_versions_of_what_a_killed_run_made_win(tmp_path: Path) -> None:
     done = ingest(lake, [write_lines(tmp_path / "b.ndjson", newer)], engine="here")
     assert (done.scenes, done.superseded, done.taken_out, done.tiles) == (1, 1, 1, 1)
     assert contents(lake, ("scenes", "tiles")) == expected([*pair, *newer])
+
+
+def test_what_is_taken_out_is_counted_by_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All items are looked at where one is withdrawn, and no more from then on."""
+    lake, looked = Lake.create(tmp_path / "lake"), list[int]()
+    count = touched.taken_out
+
+    def watched(root: Root) -> int:
+        looked.append(count(root))
+        return looked[-1]
+
+    monkeypatch.setattr(touched, "taken_out", watched)
+
+    def come(*items: Doc) -> int:
+        file = write_lines(tmp_path / f"{len(list(tmp_path.iterdir()))}.ndjson", items)
+        done = ingest(lake, [file], engine="here")
+        assert done.taken_out == count(lake.root)
+        return done.taken_out
+
+    def version(minute: int, **more: Any) -> Doc:
+        item = naip()
+        updated = f"2023-01-01T00:{minute:02}:00Z"
+        return {**item, "properties": {**item["properties"], "updated": updated, **more}}
+
+    assert come(version(5), landsat()) == 0
+    assert looked == [], "nothing is withdrawn"
+    assert come(version(6, deprecated=True)) == 1
+    assert looked == [1]
+    assert come(version(4), version(3)) == 3, "older ones, taken out when they come"
+    assert come(version(7)) == 3, "a newer one is not"
+    assert come(version(7), landsat()) == 3
+    compact(lake)
+    assert come(version(2)) == 4
+    with killed_after("items"):
+        ingest(lake, [write_lines(tmp_path / "x.ndjson", [version(1)])], engine="here")
+    lake.refresh()
+    assert come(sentinel2()) == 5, "of the killed run too"
+    assert looked == [1]
+    write_anew(lake, random.Random(0))
+    come(version(8))
+    assert withdraw(lake, [landsat()["id"]]).taken_out == 6
+    assert looked[-1] == 6
 
 
 def test_what_only_spark_can_do_waits_for_it(tmp_path: Path) -> None:

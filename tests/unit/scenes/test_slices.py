@@ -15,6 +15,7 @@ from geosr_lake.lake.bucket import Bucket
 from geosr_lake.lake.progress import Silent
 from geosr_lake.net.apis import api_of
 from geosr_lake.scenes import live, spool
+from geosr_lake.scenes.fetch import Failed
 from geosr_lake.scenes.slices import Slice, area_of, can_have_changed, plan
 
 API = "https://example.com/stac"
@@ -136,3 +137,20 @@ def test_what_waits_is_not_asked_for_in_the_same_run(tmp_path: Path, again: bool
     run.resume()
     assert run.todo() == [other]
     assert (run.summary.resumed, run.summary.held) == (1, 0)
+
+
+def test_days_that_failed_are_asked_for_last(tmp_path: Path) -> None:
+    """However many they are: newer days are had before they fail again."""
+    lake, days = Lake.create(tmp_path / "lake"), (date(2024, 7, 1), date(2024, 7, 4))
+    asked = plan("http://127.0.0.1:1", ["c"], days, None)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    failed = [Failed(part, "refused", {}, at) for part in asked[:2]]
+    ledger.append(lake.root, "slices", [live._undone_row(one, "run") for one in failed])
+    wanted = live.Wanted(api_of("http://127.0.0.1:1"), ("c",), days)
+    assert live._Run(lake, wanted, Silent(), asked).todo() == [*asked[2:], *asked[:2]]
+    had = replace(spooled(tmp_path / "spool"), slice=asked[0], fetched_at=at + timedelta(1))
+    ledger.append(lake.root, "slices", [live._done_row(had, "run")])
+    run = live._Run(lake, wanted, Silent(), asked)
+    run.resume()
+    assert run.todo() == [*asked[2:], asked[1]]
+    assert run.summary.held == 1
