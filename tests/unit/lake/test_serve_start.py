@@ -59,9 +59,9 @@ def test_who_listens_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEOSR_TEST_A", "before")
-    monkeypatch.delenv("GEOSR_TEST_B", raising=False)
-    with serve._environment({"GEOSR_TEST_A": "1", "GEOSR_TEST_B": "2"}):
-        assert (os.environ["GEOSR_TEST_A"], os.environ["GEOSR_TEST_B"]) == ("1", "2")
-    assert os.environ["GEOSR_TEST_A"] == "before"
-    assert "GEOSR_TEST_B" not in os.environ
+    monkeypatch.setenv("SOME_TEST_A", "before")
+    monkeypatch.delenv("SOME_TEST_B", raising=False)
+    with serve._environment({"SOME_TEST_A": "1", "SOME_TEST_B": "2"}):
+        assert (os.environ["SOME_TEST_A"], os.environ["SOME_TEST_B"]) == ("1", "2")
+    assert os.environ["SOME_TEST_A"] == "before"
+    assert "SOME_TEST_B" not in os.environ
