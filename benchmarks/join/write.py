@@ -11,7 +11,7 @@ import shapely
 from geosr_lake import ids
 from geosr_lake.lake import Lake, deltalog, ledger
 from geosr_lake.lake.datafiles import Writer
-from join.sky import Looks, looks
+from join.sky import Floats, Looks, looks
 
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 CELL_DEG = 2.0
@@ -61,12 +61,24 @@ def quads_wkb(corners: np.ndarray) -> pa.Array:
     return _fixed(rows, pa.binary())
 
 
+def on_the_map(corners: Floats) -> Floats:
+    """Return quads cut off at the antimeridian, on the side on which their greater part lies.
+
+    An ingest writes both parts; what is generated here has one.
+    """
+    middle = corners[:, :, 0].mean(axis=1)
+    turns = np.where(middle > 180, -360.0, np.where(middle < -180, 360.0, 0.0))
+    moved = corners + np.stack([turns, np.zeros(len(corners))], 1)[:, None]
+    return np.clip(moved, [-180, -90], [180, 90])
+
+
 def scene_rows(seen: Looks, rng: np.random.Generator, *, cells: bool) -> pa.Table:
     """Return the rows of `scenes`; with `cells`, a grid cell in the place of the native tile."""
     count = len(seen.tile)
     own = seen.shape < 0
-    wkb, names = quads_wkb(seen.corners), random_ids("ftp-", count, rng)
-    boxes = np.concatenate([seen.corners.min(axis=1), seen.corners.max(axis=1)], axis=1)
+    corners = on_the_map(seen.corners)
+    wkb, names = quads_wkb(corners), random_ids("ftp-", count, rng)
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     if seen.shapes:
         at = pa.array(np.where(own, 0, seen.shape))
         repeated = pa.array([ids.footprint_id(text) for text in seen.shapes])
