@@ -137,17 +137,20 @@ def _parts(lr: pa.Table, hr: pa.Table, tile_pairs: pa.Table, window_us: int) -> 
 def _whole(scenes: pa.Table) -> pa.Table:
     """Return scenes in one chunk: to take rows of many chunks copies all of them, each time.
 
-    Footprints become places in one list, which may hold one twice, and more than 2 GB.
+    Footprints become places in one list, which has each once, however many parts of files they
+    were read from, and may be more than 2 GB: what is made of one is made once.
     """
     wkb = scenes["footprint_wkb"]
     rest = scenes.select([name for name in NEEDED if name != "footprint_wkb"]).combine_chunks()
     coded = [used_only(c) for c in wkb.chunks if len(c)]
     none = pa.array([], pa.large_binary())
     values = pa.concat_arrays([none, *(c.dictionary.cast(pa.large_binary()) for c in coded)])
+    each = values.dictionary_encode()
     starts = np.cumsum([0, *(len(c.dictionary) for c in coded)])
     places = [c.indices.to_numpy() + start for c, start in zip(coded, starts, strict=False)]
-    at = pa.array(np.concatenate([np.empty(0, np.int64), *places]), pa.int64())
-    return rest.append_column("footprint_wkb", pa.DictionaryArray.from_arrays(at, values))
+    at = each.indices.to_numpy()[np.concatenate([np.empty(0, np.int64), *places])]
+    footprints = pa.DictionaryArray.from_arrays(pa.array(at, pa.int64()), each.dictionary)
+    return rest.append_column("footprint_wkb", footprints)
 
 
 def _near(lr_at: Ints, hr_at: Ints, lr: Times, hr: Times, window_us: int) -> int:

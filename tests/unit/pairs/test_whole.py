@@ -21,6 +21,8 @@ def test_only_what_is_used_is_held(kind: pa.DataType) -> None:
     chunks = [column.slice(start, 1) for start in (3, 150, 3, 7)]
     chunks.insert(2, column.slice(0, 0))
     whole = here._whole(scenes(pa.chunked_array(chunks, kind)))
+    held = whole["footprint_wkb"].chunk(0).dictionary.to_pylist()
+    assert len(held) == len(set(held)), "each once, however many parts they come in"
     assert whole["footprint_wkb"].to_pylist() == [values[i] for i in (3, 150, 3, 7)]
     (chunk,) = whole["footprint_wkb"].chunks
     assert len(chunk.dictionary) <= 4
