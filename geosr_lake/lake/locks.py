@@ -30,6 +30,8 @@ _MACHINE_ID = Path("/etc/machine-id")
 """What tells one Linux machine from another of its name."""
 _PIDS = Path("/proc/self/ns/pid")
 """Whose processes this one sees and numbers: a container has its own, whatever host it names."""
+_NO_CONTAINER = 4026531836
+"""The number of Linux's first space of process numbers, `PROC_PID_INIT_INO` of its sources."""
 
 
 def _text(path: Path) -> str:
@@ -72,15 +74,17 @@ def _is_dead(holder: dict[str, object]) -> bool:
     """Tell whether `holder` certainly lives no more.
 
     It is not among the processes that it was among; or that machine was started anew since. Names
-    of hosts alone do not tell: containers share one, and so do machines of one image.
+    of hosts alone do not tell: containers share one, and so do machines of one image. Nor does a
+    container's id of a machine, which is often that of its image.
     """
     mine = _place()
     if holder.get("host") != mine["host"] or not isinstance(pid := holder.get("pid"), int):
         return False
-    if holder.get("boot") != mine["boot"]:
-        return bool(mine["machine"]) and holder.get("machine") == mine["machine"]
     if holder.get("pids") != mine["pids"]:
         return False
+    if holder.get("boot") != mine["boot"]:
+        known = bool(mine["machine"]) and mine["pids"] == _NO_CONTAINER
+        return known and holder.get("machine") == mine["machine"]
     try:
         return _started(psutil.Process(pid)) != holder.get("started")
     except psutil.NoSuchProcess:

@@ -114,8 +114,8 @@ class OpenedLake:
     def refresh(self) -> None:
         """Move to the newest commit, and the session's views with it."""
         before = self._commit, self._ledgers
-        self._commit = _history(self._spark, self.root)[-1]
-        self._ledgers = _ledgers(self._spark, self.root)
+        newest = _history(self._spark, self.root)[-1], _ledgers(self._spark, self.root)
+        self._commit, self._ledgers = newest
         try:
             self._register()
         except BaseException:

@@ -37,9 +37,9 @@ _CALLS_JAVA = re.compile(r"\b(reflect|try_reflect|java_method|identifier)\b", re
 """Functions that call any static method of Java, which may write; the last one names functions by
 the value of a text."""
 
-_RUNS_SCRIPT = re.compile(r"\bUSING(?:\s|--.*?[\r\n]|/\*.*?\*/)*r?['\"]", re.IGNORECASE | re.DOTALL)
-"""What a clause TRANSFORM, MAP or REDUCE names its command with, wherever it stands: the walk over
-a parsed plan does not come to the windows of a clause WINDOW."""
+_RUNS_SCRIPT = re.compile(r"(?<![A-Za-z_])USING\s*(?:r?['\"]|--|/\*)", re.IGNORECASE)
+"""What a clause TRANSFORM, MAP or REDUCE names its command with, or may behind a comment, wherever
+it stands: the walk over a parsed plan does not come to the windows of a clause WINDOW."""
 
 
 def run(
@@ -284,7 +284,14 @@ def is_query(spark: "SparkSession", text: str, args: dict[str, Any] | None = Non
     if (found := _CALLS_JAVA.search(text)) is not None:
         raise UsageError(f"The word {found[0]} may not stand in a query: it can call Java")
     if _RUNS_SCRIPT.search(text):
-        raise UsageError("USING and a text may not stand in a query: that runs a command")
+        raise UsageError(
+            "USING may not stand before a text or a comment in a query: it can run a command"
+        )
+    if "${" in text and spark.conf.get("spark.sql.variable.substitute", "true") != "false":
+        raise UsageError(
+            "${ may not stand in a query here: the session puts another text in its place",
+            next_step="Set spark.sql.variable.substitute to false.",
+        )
     if (session := getattr(spark, "_jsparkSession", None)) is None:
         return _explained_nodes(spark, text, args) <= _READING
     return all(name in _READING for name in _parsed_nodes(session, text))

@@ -231,14 +231,20 @@ def _next_of(page: Mapping[str, Any], request: Request) -> Request | None:
         if isinstance(fields, dict) and fields.get("rel") == "next" and fields.get("href"):
             link = Link.from_dict(fields).to_dict(transform_href=False)
             method = str(link.get("method", "GET")).upper()
-            body = dict(link.get("body") or {})
-            if method != "POST":
-                body = {}  # a GET link holds all in its address
-            elif link.get("merge"):
+            # A GET link holds all in its address.
+            body = _object(link.get("body")) if method == "POST" else {}
+            if method == "POST" and link.get("merge"):
                 body = {**request.body, **body}
-            headers = {str(k): str(v) for k, v in dict(link.get("headers") or {}).items()}
+            headers = {name: str(value) for name, value in _object(link.get("headers")).items()}
             return Request(method, urljoin(request.href, str(link["href"])), body, headers)
     return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return an object of JSON, an empty one for none; raise for anything else."""
+    if value is not None and not isinstance(value, dict):
+        raise TypeError("no object")
+    return value or {}
 
 
 def _matched_of(page: Mapping[str, Any]) -> int | None:

@@ -119,12 +119,13 @@ def _found(
     schema, did = ledger.arrow_schema("pairs"), [Tested.nothing()]
     searched = []
     if len(new_lr):
-        near = _partners(lake, rule, tile_pairs, "lr", new_lr)
+        near = _partners(lake, rule, tile_pairs, "lr", new_lr, len(new_lr) + len(new_hr))
         if near is None:
             return None
         searched.append((new_lr, near))
     if len(new_hr):
-        near = _partners(lake, rule, tile_pairs, "hr", new_hr)
+        held = sum(len(lr) + len(hr) for lr, hr in searched) + len(new_hr)
+        near = _partners(lake, rule, tile_pairs, "hr", new_hr, held)
         if near is None:
             return None
         searched.append((near.filter(_not_in(near["scene_id"], new_lr["scene_id"])), new_hr))
@@ -143,12 +144,12 @@ def _not_in(column: pa.ChunkedArray, values: pa.ChunkedArray) -> Any:
 
 
 def _partners(
-    lake: Lake, rule: PairRule, tile_pairs: pa.Table, side: Side, moved: pa.Table
+    lake: Lake, rule: PairRule, tile_pairs: pa.Table, side: Side, moved: pa.Table, held: int
 ) -> pa.Table | None:
     """Return the scenes of the other side that some scenes of `side` can be a pair with.
 
     Read a batch at a time: of a large table only those stay that lie near in tile and time. None
-    where these and those that came are more than are held at a time.
+    where these and the `held` scenes beside them are more than are held at a time.
     """
     other: Side = "hr" if side == "lr" else "lr"
     mine = pc.is_in(tile_pairs[f"{side}_tile"], value_set=pc.unique(moved["tile"]))
@@ -160,7 +161,7 @@ def _partners(
     if len(tiles) <= MAX_TILES_NAMED:
         where &= pc.field("tile").isin(tiles)
     spans = _spans(moved, rule.window_us)
-    rows, held = [], len(moved)
+    rows = []
     for batch in ledger.batches(
         *(lake.root, "scenes", lake.versions["scenes"]),
         columns=list(here.NEEDED),

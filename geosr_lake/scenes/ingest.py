@@ -226,19 +226,21 @@ def _holdings(lake: Lake, *, spark: bool) -> Holdings:
 def _taken_out(lake: Lake, kept: int, *, spark: bool) -> int:
     """Return how many of the `kept` items withdrawals have taken out.
 
-    What the run counted that made the items of the commit is added to, where that will do.
+    What the last run counted is added to, where that will do.
     """
     if (version := lake.versions.get("items")) is not None:
         where = [("status", "=", runs.DONE), ("stage", "in", ["scenes ingest", "scenes withdraw"])]
         rows = ledger.read(lake.root, "runs", columns=["counts", "versions_out"], filters=where)
-        counted = [
-            dict(row["counts"]).get("taken_out")
+        counted = {
+            dict(row["versions_out"]).get("items"): dict(row["counts"]).get("taken_out")
             for row in rows.to_pylist()
-            if dict(row["versions_out"]).get("items") == version
-        ]
-        more = touched.taken_out_since(lake.root, version) if counted else None
-        if more is not None and counted[-1] is not None:
-            return int(counted[-1]) + more
+        }
+        # Maintenance makes versions too, and changes no row.
+        since = max((v for v in counted if v is not None and v <= version), default=None)
+        if since is not None and (before := counted[since]) is not None:
+            more = touched.taken_out_since(lake.root, since)
+            if more is not None:
+                return int(before) + more
     return settle_spread.taken_out(lake, kept) if spark else touched.taken_out(lake.root)
 
 

@@ -136,7 +136,8 @@ def ingest_api(lake: Lake, wanted: Wanted, *, progress: Progress | None = None) 
                 run.fetch(todo)
             except Exception:
                 # What came whole is ingested all the same, so that each run brings the lake on.
-                run.ingest_batch(last=True)
+                if not run.ingests:
+                    run.ingest_batch(last=True)
                 raise
         run.ingest_batch(last=True)
     return run.summary
@@ -155,6 +156,8 @@ class _Run:
         self._failed: list[Failed] = []
         self._held: dict[Slice, datetime] = {}
         self.summary = LiveSummary(api=wanted.api.root, slices=len(asked))
+        self.ingests = False
+        """Whether it ingests; also after an error of the ingest."""
 
     def resume(self) -> None:
         """Take over what a killed run left in the spool, but for what the lake has as new."""
@@ -229,6 +232,7 @@ class _Run:
         left_over = last and commits.uncommitted(self._lake.root, "scenes")
         if not (self._batch or (last and self._failed) or left_over):
             return
+        self.ingests = True
         batch, failed = self._batch, self._failed
         names = {str(one.file): one.slice.source for one in batch}
         summary = ingest_files(
@@ -242,6 +246,7 @@ class _Run:
         spool.remove(batch)
         self._batch, self._failed = [], []
         self._add(summary)
+        self.ingests = False
 
     def _write_rows(self, batch: Sequence[Spooled], failed: Sequence[Failed], run_id: str) -> None:
         rows = [_done_row(one, run_id) for one in batch]

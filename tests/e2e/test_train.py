@@ -107,10 +107,8 @@ def test_it_trains_on_the_demo(demo_output: dict[str, Any], tmp_path: Path, task
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize(
-    ("task", "steps"),
-    [("s2_naip", 300), pytest.param("modis_landsat8", 500, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "steps"), [("s2_naip", 300), ("modis_landsat8", 500)])
 def test_four_crops_of_the_demo_are_learnt_two_decibels_beyond_bicubic(
     demo_output: dict[str, Any], task: str, steps: int
 ) -> None:

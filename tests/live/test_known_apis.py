@@ -82,7 +82,7 @@ def test_earth_search_throttles_with_403(server: Server, tmp_path: Path) -> None
     assert [one.reason for one in refused] == ["The host answered 403"], "of others it is a refusal"
 
 
-@pytest.mark.parametrize("kind", ["merge", "whole"])
+@pytest.mark.parametrize("kind", ["merge", "whole", "relative"])
 @pytest.mark.parametrize("name", KEYS)
 def test_a_next_link_says_the_whole_search_or_what_changes(
     server: Server, tmp_path: Path, name: str, kind: str

@@ -152,6 +152,19 @@ def test_names_that_are_taken_are_not_taken_away(built: Any, session: Any) -> No
     assert session.table("pairs").count() == len(built.pairs)
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT ref${x}lect('java.lang.System', 'nanoTime')", "SELECT '${x}'"]
+)
+def test_no_text_is_put_into_a_query(built: Any, session: Any, query: str) -> None:
+    """As sessions do unless they are told not to; the lake's own is told."""
+    opened = geosr_lake.open_lake(session, str(built.lake.root))
+    session.conf.set("spark.sql.variable.substitute", "true")
+    with pytest.raises(UsageError, match="another text in its place"):
+        opened.sql(query)
+    session.conf.set("spark.sql.variable.substitute", "false")
+    assert opened.sql("SELECT '${x}' AS x").collect()[0]["x"] == "${x}"
+
+
 @pytest.mark.parametrize("prefix", ["a.", "1", "a b", "`"])
 def test_a_prefix_is_a_name(built: Any, session: Any, prefix: str) -> None:
     with pytest.raises(UsageError, match="cannot begin"):

@@ -167,12 +167,13 @@ def test_the_walk_comes_to_the_plans_inside(spark: SparkSession, query: str) -> 
         "USING /* /* a */ */ 'true'",
         "USING -- a\n'true'",
         "USING -- a\\\n b\n 'true'",
+        "+ 1E-5USING 'true'",
     ],
 )
 def test_no_command_stands_in_a_window(spark: SparkSession, using: str) -> None:
     order = f"(SELECT TRANSFORM (1) {using} AS x)"
     text = f"SELECT rank() OVER w FROM range(3) WINDOW w AS (ORDER BY {order})"  # noqa: S608
-    with pytest.raises(UsageError, match="runs a command"):
+    with pytest.raises(UsageError, match="run a command"):
         sql.is_query(spark, text)
 
 

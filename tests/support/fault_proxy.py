@@ -24,6 +24,7 @@ ODD = ("merge", "whole", "relative", "counts_less", "counts_more")
 _LINKS: dict[str, dict[str, Any]] = {
     "scheme": {"href": "s3://bucket/page"},
     "listed": {"body": ["x"], "merge": True},
+    "paired": {"body": [[1, 2]], "merge": False},
     "headed": {"headers": "x"},
 }
 SENSELESS = tuple(_LINKS)

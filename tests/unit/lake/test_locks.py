@@ -107,9 +107,9 @@ def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) ->
         # A container that shares our host's name, or our machine's image.
         ({"pids": 1}, False),
         ({"boot": "another", "machine": "another"}, False),
-        # This machine before it was started anew; a container of before is gone with it.
+        ({"boot": "another", "pids": 1}, False),
+        # This machine before it was started anew.
         ({"boot": "another"}, True),
-        ({"boot": "another", "pids": 1}, True),
         # As code wrote it that told less.
         ({"boot": None, "machine": None, "pids": None}, False),
     ],
@@ -117,9 +117,8 @@ def test_another_process_of_the_same_number_is_not_the_holder(tmp_path: Path) ->
 def test_only_those_are_dead_that_would_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: dict[str, object], broken: bool
 ) -> None:
-    machine = tmp_path / "machine-id"
-    machine.write_text("0123456789abcdef\n")
-    monkeypatch.setattr(locks, "_MACHINE_ID", machine)
+    mine = {"host": "h", "machine": "m", "boot": "b", "pids": locks._NO_CONTAINER}
+    monkeypatch.setattr(locks, "_place", lambda: mine)
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     holder = locks._holder() | {"pid": gone.pid, "started": "before"} | elsewhere
@@ -135,15 +134,25 @@ def test_only_those_are_dead_that_would_be_seen(
     assert json.loads(path.read_text()) == holder
 
 
-def test_without_an_id_of_the_machine_another_start_is_another_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mine", [{"machine": ""}, {"pids": 1}])
+def test_where_no_machine_is_known_another_start_is_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(locks, "_MACHINE_ID", tmp_path / "none")
+    place = {"host": "h", "machine": "m", "boot": "b", "pids": locks._NO_CONTAINER} | mine
+    monkeypatch.setattr(locks, "_place", lambda: place)
     path = tmp_path / "locks" / "pairs.lock"
     path.parent.mkdir()
     path.write_text(json.dumps(locks._holder() | {"boot": "another"}))
     with pytest.raises(LockedError, match="delete the file"), lock(tmp_path, "pairs"):
         pytest.fail("a lock was taken that another may hold")
+
+
+def test_a_process_tells_where_it_is() -> None:
+    place = locks._place()
+    assert place["host"] == socket.gethostname()
+    if sys.platform == "linux":
+        assert place["boot"]
+        assert place["pids"] == Path("/proc/self/ns/pid").stat().st_ino
 
 
 def test_who_holds_a_lock_lives_on_when_the_clock_is_set(
