@@ -3,11 +3,11 @@ PYTHON ?= python3.11
 VENV ?= .venv
 DEMO ?= geosr-demo
 UV ?= uv
-JOBS ?= 3
+JOBS ?= 2
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-# Three: tests wait for half of their time. What is dealt out together: tests/conftest.py.
+# Folders are dealt out whole (tests/conftest.py): more than a few processes do not help.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 # Everything is pinned and hashed, so pip resolves nothing. Two packages are published as source only.
 # Errors are told; what pip plans to change in itself is not.
