@@ -46,7 +46,7 @@ def test_every_table_is_a_view_and_nothing_else_changes(built: Any, session: Any
     for name in contracts():
         view, table = session.table(name), opened.df(name)
         assert view.schema == table.schema
-        assert view.count() == table.count() == built.lake.df(name).count()
+        assert view.count() == built.lake.arrow(name).num_rows
     assert {row["key"]: row["value"] for row in session.sql("SET").collect()} == settings
 
 
