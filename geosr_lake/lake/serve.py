@@ -6,6 +6,7 @@ sessions, and nothing is left on disk when it ends.
 
 import contextlib
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 CONNECT_PORT = 15002
 THRIFT_PORT = 10000
+OWN_PORTS = range(20_000, 32_000)
+"""Below those that Linux (from 32,768) and others give out by themselves."""
 LISTENS_S = 20.0
 """How long the Thrift server may take until it listens."""
 
@@ -48,20 +51,31 @@ class Served:
 
 
 def free_port(port: int, option: str) -> int:
-    """Return `port`, or any free one for 0.
+    """Return `port`, or any free one for 0: none that the system gives out for a while.
+
+    Spark takes some of those until the server listens, and would take this one too.
 
     Raises:
         EnvironmentProblemError: If something listens there already.
     """
+    if port == 0:
+        for one in random.sample(OWN_PORTS, 100):
+            with contextlib.suppress(OSError):
+                return _probed(one)
+    try:
+        return _probed(port)
+    except OSError as error:
+        raise EnvironmentProblemError(
+            f"Port {port} of {LOOPBACK} cannot be used: {error.strerror}",
+            next_step=f"Name another with {option}; 0 takes any free one.",
+        ) from error
+
+
+def _probed(port: int) -> int:
+    """Return a port that can be listened at now."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise EnvironmentProblemError(
-                f"Port {port} of {LOOPBACK} cannot be used: {error.strerror}",
-                next_step=f"Name another with {option}; 0 takes any free one.",
-            ) from error
+        probe.bind((LOOPBACK, port))
         return int(probe.getsockname()[1])
 
 

@@ -65,3 +65,12 @@ def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch
         assert (os.environ["SOME_TEST_A"], os.environ["SOME_TEST_B"]) == ("1", "2")
     assert os.environ["SOME_TEST_A"] == "before"
     assert "SOME_TEST_B" not in os.environ
+
+
+def test_any_free_port_is_none_that_is_given_out() -> None:
+    ports = {serve.free_port(0, "--port") for _ in range(20)}
+    assert len(ports) > 1
+    assert ports <= set(serve.OWN_PORTS)
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken, pytest.raises(EnvironmentProblemError, match="--port"):
+        serve.free_port(taken.getsockname()[1], "--port")
