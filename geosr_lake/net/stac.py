@@ -231,10 +231,10 @@ def _next_of(page: Mapping[str, Any], request: Request) -> Request | None:
         if isinstance(fields, dict) and fields.get("rel") == "next" and fields.get("href"):
             link = Link.from_dict(fields).to_dict(transform_href=False)
             method = str(link.get("method", "GET")).upper()
-            # A GET link holds all in its address.
-            body = _object(link.get("body")) if method == "POST" else {}
-            if method == "POST" and link.get("merge"):
-                body = {**request.body, **body}
+            body: dict[str, Any] = {}  # a GET link holds all in its address
+            if method == "POST":
+                merged = request.body if link.get("merge") else {}
+                body = {**merged, **_object(link.get("body"))}
             headers = {name: str(value) for name, value in _object(link.get("headers")).items()}
             return Request(method, urljoin(request.href, str(link["href"])), body, headers)
     return None

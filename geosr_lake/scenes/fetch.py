@@ -60,8 +60,8 @@ def fetch_slice(api: StacApi, part: Slice, spool: Path) -> Spooled | Failed:
             if too_long and page_items // 2 >= LEAST_PAGE_ITEMS:
                 page_items //= 2
                 continue
-            paged = isinstance(error, PagingError)
-            return Failed(part, error.what, faults, started, down=not paged)
+            down = not isinstance(error, PagingError)
+            return Failed(part, error.what, faults, started, down=down)
         except BaseException:
             draft.discard()
             raise

@@ -155,13 +155,15 @@ class _Run:
         self._batch: list[Spooled] = []
         self._failed: list[Failed] = []
         self._held: dict[Slice, datetime] = {}
+        self._undone: set[Slice] = set()
         self.summary = LiveSummary(api=wanted.api.root, slices=len(asked))
         self.ingests = False
         """Whether it ingests; also after an error of the ingest."""
 
     def resume(self) -> None:
         """Take over what a killed run left in the spool, but for what the lake has as new."""
-        self._held = slices.held(self._lake.root)
+        before = slices.asked(self._lake.root)
+        self._held, self._undone = slices.held(before), slices.undone(before)
         had: list[Spooled] = []
         waiting: list[Spooled] = []
         for one in spool.complete(self._spool):
@@ -192,8 +194,7 @@ class _Run:
                 todo.append(part)
             else:
                 self.summary.held += 1
-        failed = slices.undone(self._lake.root)
-        return sorted(todo, key=failed.__contains__)
+        return sorted(todo, key=self._undone.__contains__)
 
     def fetch(self, todo: Sequence[Slice]) -> None:
         """Fetch slices, and ingest them whenever there are enough."""

@@ -80,32 +80,36 @@ def plan(
     ]
 
 
-def held(root: Root) -> dict[Slice, datetime]:
-    """Return when each slice was last fetched that is in the lake, committed or not.
+Asked = dict[Slice, dict[str, list[datetime]]]
+"""When slices were asked for, by what became of it: `DONE` or `UNDONE`."""
+
+
+def asked(root: Root) -> Asked:
+    """Return when each slice was asked for, as rows say it, committed or not.
 
     A row is written after the slice's items, so an uncommitted one is true as well.
     """
-    return {part: max(times[DONE]) for part, times in _asked(root).items() if times[DONE]}
-
-
-def undone(root: Root) -> set[Slice]:
-    """Return the slices that could not be had when they were last asked for."""
-    return {
-        part
-        for part, times in _asked(root).items()
-        if times[UNDONE] and max(times[UNDONE]) > max(times[DONE], default=_NEVER)
-    }
-
-
-def _asked(root: Root) -> dict[Slice, dict[str, list[datetime]]]:
-    """Return when each slice was asked for, by what became of it."""
     columns = ["api", "collection", "day", "area", "status", "fetched_at"]
-    found: dict[Slice, dict[str, list[datetime]]] = {}
+    found: Asked = {}
     for row in ledger.read(root, "slices", columns=columns).to_pylist():
         day = date.fromisoformat(row["day"])
         part = Slice(row["api"], row["collection"], day, row["area"])
         found.setdefault(part, {DONE: [], UNDONE: []})[row["status"]].append(row["fetched_at"])
     return found
+
+
+def held(before: Asked) -> dict[Slice, datetime]:
+    """Return when each slice was last fetched that is in the lake."""
+    return {part: max(times[DONE]) for part, times in before.items() if times[DONE]}
+
+
+def undone(before: Asked) -> set[Slice]:
+    """Return the slices that could not be had when they were last asked for."""
+    return {
+        part
+        for part, times in before.items()
+        if times[UNDONE] and max(times[UNDONE]) > max(times[DONE], default=_NEVER)
+    }
 
 
 def can_have_changed(day: date, fetched_at: datetime, settled_after_d: int, now: datetime) -> bool:

@@ -207,10 +207,7 @@ def pending_files(root: Root, since: int | None) -> Pending | None:
     live = ledger.files_of(root, "items", now)
     if since is None:
         return Pending(now, tuple(live), frozenset(live))
-    came = changes.between(root, "items", since, now)
-    if came is not None and all(sign == changes.CAME for sign in came.values()):
-        begin = f"{tables.table_path(root, 'items')}/"
-        paths = tuple(path.removeprefix(begin) for path in came)
+    if (paths := _came(root, since, now)) is not None:
         return Pending(now, paths, frozenset(paths) & frozenset(live))
     # Files were written anew: rows are told apart by their runs.
     runs: set[str] = set()
@@ -219,6 +216,15 @@ def pending_files(root: Root, since: int | None) -> Pending | None:
     before = ledger.files_of(root, "items", since)
     paths = tuple(path for path in live if path not in before)
     return Pending(now, paths, frozenset(paths), pa.array(sorted(runs), pa.string()))
+
+
+def _came(root: Root, since: int, now: int) -> tuple[str, ...] | None:
+    """Return the files of `items` that came between two versions; None where some went too."""
+    changed = changes.between(root, "items", since, now)
+    if changed is None or any(sign != changes.CAME for sign in changed.values()):
+        return None
+    begin = f"{tables.table_path(root, 'items')}/"
+    return tuple(path.removeprefix(begin) for path in changed)
 
 
 def withdrawals(root: Root) -> Withdrawn:
@@ -271,12 +277,8 @@ def taken_out_since(root: Root, since: int) -> int | None:
     were written anew.
     """
     now = ledger.version_of(root, "items")
-    came = None if now is None else changes.between(root, "items", since, now)
-    if now is None or came is None:
-        return None
-    begin, live = f"{tables.table_path(root, 'items')}/", ledger.files_of(root, "items", now)
-    paths = [path.removeprefix(begin) for path in came]
-    if not set(paths) <= live.keys() or any(sign != changes.CAME for sign in came.values()):
+    paths = None if now is None else _came(root, since, now)
+    if now is None or paths is None or not set(paths) <= ledger.files_of(root, "items", now).keys():
         return None
     withdrawn, more = withdrawals(root) if paths else Withdrawn(), 0
     for path in paths:

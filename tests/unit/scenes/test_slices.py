@@ -147,7 +147,9 @@ def test_days_that_failed_are_asked_for_last(tmp_path: Path) -> None:
     failed = [Failed(part, "refused", {}, at) for part in asked[:2]]
     ledger.append(lake.root, "slices", [live._undone_row(one, "run") for one in failed])
     wanted = live.Wanted(api_of("http://127.0.0.1:1"), ("c",), days)
-    assert live._Run(lake, wanted, Silent(), asked).todo() == [*asked[2:], *asked[:2]]
+    run = live._Run(lake, wanted, Silent(), asked)
+    run.resume()
+    assert run.todo() == [*asked[2:], *asked[:2]]
     had = replace(spooled(tmp_path / "spool"), slice=asked[0], fetched_at=at + timedelta(1))
     ledger.append(lake.root, "slices", [live._done_row(had, "run")])
     run = live._Run(lake, wanted, Silent(), asked)
