@@ -1,6 +1,5 @@
 """`geosr manifest audit`: look for leaks in a manifest, ours or anybody's."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,7 +111,7 @@ def audit(
 
     Example: `geosr manifest audit samples.parquet --buffer-m 1000`
     """
-    with exit_codes(shlex.join(["geosr", "manifest", "audit", manifest])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.manifest.audit import audit as look
         from geosr_lake.manifest.samples import buffer_m_of

@@ -62,7 +62,7 @@ def publish(
 
     Example: `geosr catalog publish --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "catalog", "publish", "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.publish.publish import publish as publish_catalog
 
@@ -108,7 +108,7 @@ def validate(
 
     Example: `geosr catalog validate --lake my_lake --schemas stac-schemas`
     """
-    with exit_codes(shlex.join(["geosr", "catalog", "validate", "--lake", lake])):
+    with exit_codes():
         from geosr_lake.publish.validate import validate as validate_catalog
 
         summary = validate_catalog(Path(lake) / "catalog" / "catalog.json", schemas)

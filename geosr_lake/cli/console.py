@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 
 from geosr_lake.errors import EnvironmentProblemError, GeoSRError
+from geosr_lake.redact import redact
 
 INTERRUPTED = 130
 NOTE_EVERY_S = 10.0
@@ -197,13 +199,15 @@ def _told(error: GeoSRError) -> typer.Exit:
     return typer.Exit(error.exit_code)
 
 
-@contextmanager
-def exit_codes(resume: str) -> Iterator[None]:
-    """Turn errors into a sentence and an exit code; Ctrl-C and SIGTERM into 130.
+def typed(*, but: str | None = None) -> str:
+    """Return the command as it was typed, without the flag `but`."""
+    words = [word for word in sys.argv[1:] if word != but]
+    return redact(shlex.join(["geosr", *words]))
 
-    Args:
-        resume: The command that goes on after an interruption.
-    """
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn errors into a sentence and an exit code; Ctrl-C and SIGTERM into 130."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
@@ -219,7 +223,7 @@ def exit_codes(resume: str) -> Iterator[None]:
         )
         raise _told(problem) from error
     except KeyboardInterrupt as error:
-        say(f"Interrupted; what was committed stays. Go on with: {resume}")
+        say(f"Interrupted; what was committed stays. Go on with: {typed()}")
         raise typer.Exit(INTERRUPTED) from error
 
 

@@ -17,6 +17,7 @@ from geosr_lake.cli.console import (
     progress_bar,
     report,
     say,
+    typed,
 )
 from geosr_lake.errors import CorruptDataError, IncompleteError, UsageError
 
@@ -64,7 +65,7 @@ def plan(
 
     Example: `geosr cubes plan --lake my_lake --task s2_naip`
     """
-    with exit_codes(_command("plan", lake, {"--manifest": manifest, "--task": task})):
+    with exit_codes():
         import shutil
 
         from geosr_lake.cubes.inputs import choose_manifest, read_inputs
@@ -176,8 +177,8 @@ def materialize(
         "--processes": processes,
         "--part": part,
     }
-    again = _command("materialize", lake, options)
-    with exit_codes(again):
+    again = typed()
+    with exit_codes():
         from geosr_lake.cubes.inputs import choose_manifest
         from geosr_lake.cubes.materialize import materialize as write_cubes
         from geosr_lake.lake import Lake
@@ -244,8 +245,7 @@ def verify(
 
     Example: `geosr cubes verify --lake my_lake --task s2_naip --deep`
     """
-    options = {"--manifest": manifest, "--task": task, "--deep": deep}
-    with exit_codes(_command("verify", lake, options)):
+    with exit_codes():
         from geosr_lake.cubes.inputs import choose_manifest
         from geosr_lake.cubes.verify import as_dict
         from geosr_lake.cubes.verify import verify as check_cubes

@@ -164,7 +164,7 @@ def demo(
 
     Example: `geosr demo --out geosr-demo`
     """
-    with exit_codes(f"geosr demo --out {out}"):
+    with exit_codes():
         with progress_bar() as bar:
             summary = run_demo(out, seed=seed, bar=bar, tell=say)
         if as_json:

@@ -42,7 +42,7 @@ def doctor(
 
     Example: `geosr doctor`
     """
-    with exit_codes("geosr doctor"):
+    with exit_codes():
         diagnosis = diagnose(lake, start=start, tell=say)
         if as_json:
             print_json(diagnosis)

@@ -1,6 +1,5 @@
 """`geosr explain` and `geosr inspect`: what a lake holds, and why."""
 
-import shlex
 from typing import Annotated, Any
 
 import typer
@@ -50,7 +49,7 @@ def explain(
 
     Example: `geosr explain smp-0123456789abcdef01234567 --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "explain", name, "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.report.explain import explain as explain_id
 
@@ -88,7 +87,7 @@ def inspect(
 
     Example: `geosr inspect tables --json --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "inspect", noun, "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.report.inspect import inspect as inspect_noun
 

@@ -1,6 +1,5 @@
 """`geosr lake`: upkeep of a lake as a whole."""
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -80,7 +79,7 @@ def maintain(
 
     Example: `geosr lake maintain --dry-run --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "lake", "maintain", "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.lake.maintain import maintain as maintain_lake
 
@@ -106,7 +105,7 @@ def upgrade(lake: LakeOption, wait: WaitOption = 0.0, as_json: JsonOption = Fals
 
     Example: `geosr lake upgrade --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "lake", "upgrade", "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.lake.maintain import upgrade_lake
 

@@ -19,6 +19,7 @@ from geosr_lake.cli.console import (
     progress_bar,
     report,
     say,
+    typed,
 )
 from geosr_lake.errors import IncompleteError, UsageError
 from geosr_lake.recipe import Recipe, load_recipe
@@ -132,13 +133,7 @@ def build(
     With chips: `geosr manifest build --recipe s2_naip --land-cover nlcd.tif \
     --chips chesapeakersc=patches.parquet --lake my_lake`
     """
-    parts = ["geosr", "manifest", "build", "--recipe", recipe]
-    parts += [word for where in land_cover for word in ("--land-cover", where)]
-    parts += [word for text in chips or () for word in ("--chips", text)]
-    parts += [word for text in extent or () for word in ("--extent", text)]
-    parts += ["--ecoregions", str(ecoregions)] if ecoregions else []
-    command = shlex.join([*parts, "--lake", lake])
-    with exit_codes(f"{command} --dry-run" if dry_run else command):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.manifest import Files
         from geosr_lake.manifest import build as build_manifest
@@ -151,7 +146,7 @@ def build(
         if dry_run:
             found = _predicted(opened, rule, land_cover, files)
             show = partial(words.show_prediction, found, rule.name)
-            report(asdict(found), as_json=as_json, show=show, next_step=command)
+            report(asdict(found), as_json=as_json, show=show, next_step=typed(but="--dry-run"))
             return
         with progress_bar() as progress:
             summary = build_manifest(opened, rule, land_cover, files=files, progress=progress)
@@ -192,7 +187,7 @@ def rebuild(
 
     Example: `geosr manifest rebuild man-... --land-cover nlcd.tif --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "manifest", "rebuild", manifest])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.manifest import Files
         from geosr_lake.manifest.rebuild import rebuild as rebuild_manifest
@@ -225,7 +220,7 @@ def export(
 
     Example: `geosr manifest export man-... --to samples.parquet --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "manifest", "export", manifest, "--to", str(to)])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.manifest.export import export as export_manifest
 
@@ -270,7 +265,7 @@ def diff(
 
     Example: `geosr manifest diff man-... man-... --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "manifest", "diff", manifest, other])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.manifest.differ import diff as compare
 

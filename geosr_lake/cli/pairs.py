@@ -15,6 +15,7 @@ from geosr_lake.cli.console import (
     progress_bar,
     report,
     say,
+    typed,
 )
 from geosr_lake.recipe import Recipe, load_recipe
 
@@ -100,15 +101,14 @@ def build(
 
     How many there would be: `geosr pairs build --recipe mine.yaml --dry-run --lake my_lake`
     """
-    again = shlex.join(["geosr", "pairs", "build", "--recipe", recipe, "--lake", lake])
-    with exit_codes(again):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.pairs.build import build as build_pairs
 
         rule = load_recipe(recipe)
         opened = Lake.open(lake, tell=say, wait_s=wait)
         if dry_run:
-            _count(opened, rule, as_json=as_json, next_step=again)
+            _count(opened, rule, as_json=as_json, next_step=typed(but="--dry-run"))
             return
         with progress_bar() as progress:
             summary = build_pairs(

@@ -38,7 +38,7 @@ def validate(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
 
     Example: `geosr recipe validate s2_naip`
     """
-    with exit_codes(f"geosr recipe validate {recipe}"):
+    with exit_codes():
         rules = _rules(load_recipe(recipe))
         report(rules, as_json=as_json, show=lambda: print_counts("The recipe is valid", rules))
 
@@ -79,7 +79,7 @@ def show(recipe: RecipeArgument, as_json: JsonOption = False) -> None:
 
     Example: `geosr recipe show modis_landsat8`
     """
-    with exit_codes(f"geosr recipe show {recipe}"):
+    with exit_codes():
         text, where = recipe_text(recipe)
         found = parse_recipe(text, where)
         report(
@@ -95,7 +95,7 @@ def diff(recipe: RecipeArgument, other: RecipeArgument, as_json: JsonOption = Fa
 
     Example: `geosr recipe diff s2_naip mine.yaml`
     """
-    with exit_codes(f"geosr recipe diff {recipe} {other}"):
+    with exit_codes():
         first, second = (flat(load_recipe(r).written()) for r in (recipe, other))
         rows = [[row.what, row.a, row.b] for row in changed(first, second)]
         report(rows, as_json=as_json, show=lambda: print_rows(["key", recipe, other], rows))

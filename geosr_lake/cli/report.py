@@ -1,6 +1,5 @@
 """`geosr report`: one HTML page that shows what a lake holds."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def report(
 
     Example: `geosr report --lake my_lake --out report.html`
     """
-    with exit_codes(f"geosr report --lake {shlex.quote(lake)}"):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.report.page import write_report
 

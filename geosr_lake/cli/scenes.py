@@ -1,7 +1,6 @@
 """`geosr scenes`: read the items of archives into the lake."""
 
 import shlex
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -164,8 +163,7 @@ def ingest(
     --datetime 2024-07-01/2024-07-31 --bbox -109,37,-102,41 --lake my_lake`
     """
     if api is not None:
-        command = shlex.join(["geosr", *sys.argv[1:]])
-        with exit_codes(command):
+        with exit_codes():
             from geosr_lake.cli import live
 
             if sources:
@@ -183,10 +181,7 @@ def ingest(
             )
             _ingest_api(lake, wanted, wait, as_json=as_json)
         return
-    asked = {"--datetime": datetime, "--bbox": bbox, "--max-items": max_items, "--lake": lake}
-    options = [str(w) for pair in asked.items() if pair[1] is not None for w in pair]
-    options += ["--spark"] if spark else []
-    with exit_codes(shlex.join(["geosr", "scenes", "ingest", *(sources or []), *options])):
+    with exit_codes():
         from geosr_lake.cli import files
 
         selection = files.selected(datetime, bbox, max_items)
@@ -275,10 +270,7 @@ def withdraw(
 
     Example: `geosr scenes withdraw co_m_4110264_sw_13_060_20220827 --lake my_lake`
     """
-    asked = {"--file": file, "--archive": archive, "--collection": collection, "--lake": lake}
-    options = [str(w) for pair in asked.items() if pair[1] is not None for w in pair]
-    options += ["--spark"] if spark else []
-    with exit_codes(shlex.join(["geosr", "scenes", "withdraw", *(item_ids or []), *options])):
+    with exit_codes():
         from dataclasses import asdict
 
         from geosr_lake.errors import UsageError

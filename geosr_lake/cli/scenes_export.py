@@ -1,6 +1,5 @@
 """`geosr scenes export`: scenes as STAC items, for other tools."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +42,7 @@ def export(
 
     Example: `geosr scenes export --stac-geoparquet items --sensor naip --lake my_lake`
     """
-    words = ["geosr", "scenes", "export", "--stac-geoparquet", str(stac_geoparquet)]
-    with exit_codes(shlex.join([*words, "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.scenes.export import Chosen
         from geosr_lake.scenes.export import export as export_scenes

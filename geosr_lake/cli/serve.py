@@ -1,6 +1,5 @@
 """`geosr lake serve`: the lake for Spark Connect clients and JDBC tools of this machine."""
 
-import shlex
 import signal
 import sys
 from typing import Annotated
@@ -40,7 +39,7 @@ def serve(
 
     Example: `geosr lake serve --lake my_lake`
     """
-    with exit_codes(shlex.join(["geosr", "lake", "serve", "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
         from geosr_lake.lake.serve import serving
 

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-import shlex
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -222,8 +221,7 @@ def sql(
 
     Example: `geosr sql --file report.sql --csv --at 2026-03-01 --lake my_lake`
     """
-    words = [query] if query is not None else ["--file", file] if file is not None else []
-    with exit_codes(shlex.join(["geosr", "sql", *words, "--lake", lake])):
+    with exit_codes():
         from geosr_lake.lake import Lake
 
         form = _Form.of(limit, csv, as_json, parquet)

@@ -1,6 +1,5 @@
 """`geosr train`: a small network, trained and scored on a published catalog."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,8 +96,7 @@ def train(
 
     Example: `geosr train --catalog geosr-demo/lake/catalog/catalog.json --task s2_naip`
     """
-    again = shlex.join(["geosr", "train", "--catalog", str(catalog), "--task", task])
-    with exit_codes(again):
+    with exit_codes():
         _check_torch()
         from geosr_lake.train.run import TrainOptions
         from geosr_lake.train.run import train as train_network

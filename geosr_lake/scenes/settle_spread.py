@@ -20,6 +20,7 @@ from geosr_lake.lake import Lake, changes, ledger, summary, tables
 from geosr_lake.lake.contracts import contract
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.scenes import derive, tiles
+from geosr_lake.scenes.stretches import DAY, within_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -47,18 +48,14 @@ AGE = f"substring(version_key, {AGE_FROM + 1})"
 
 @dataclass(frozen=True)
 class _Reach:
-    """Where touched groups lie: their tiles, None if too many to name, and their times in UTC."""
+    """Where touched groups lie: their tiles, None if too many to name, and days since 1970."""
 
     tiles: tuple[str, ...] | None
-    first: str
-    last: str
+    days: frozenset[int]
 
     def condition(self, prefix: str = "") -> str:
         """Return SQL that holds for all items and scenes of the groups."""
-        in_time = (
-            f"{prefix}t_start BETWEEN TIMESTAMP '{self.first}' - INTERVAL {GROUP_SPREAD_DAYS} DAYS"
-            f" AND TIMESTAMP '{self.last}' + INTERVAL {GROUP_SPREAD_DAYS} DAYS"
-        )
+        in_time = within_sql(self.days, spread_days=GROUP_SPREAD_DAYS, prefix=prefix)
         return f"{in_time}{self.in_tiles(prefix)}"
 
     def in_tiles(self, prefix: str = "") -> str:
@@ -82,12 +79,10 @@ def derive_pending(lake: Lake) -> int:
         named = fresh.where(f.col("outcome") == WITHDRAWN).select(*NAME).distinct()
         others = lake.live("items").where(counts).join(f.broadcast(named), list(NAME), "left_semi")
         rows = rows.unionAll(others.select("group_key", "tile", "t_start"))
-    spans = rows.groupBy("group_key").agg(
-        f.min("t_start").alias("first"),
-        f.max("t_start").alias("last"),
-        f.collect_set("tile").alias("tiles"),
+    touched = rows.groupBy("group_key").agg(
+        f.collect_set(f.expr(DAY)).alias("days"), f.collect_set("tile").alias("tiles")
     )
-    with cached(spans) as known:
+    with cached(touched) as known:
         number, reach = _reach(known)
         if number:
             _derive_groups(lake, known.select("group_key"), reach, number, withdraws=withdraws)
@@ -234,19 +229,18 @@ def taken_out(lake: Lake, kept: int) -> int:
     return kept - alive(lake).count()
 
 
-def _reach(spans: "DataFrame") -> tuple[int, _Reach]:
+def _reach(touched: "DataFrame") -> tuple[int, _Reach]:
     """Return the number of groups, and where they lie."""
     from pyspark.sql import functions as f
 
-    row = spans.agg(
+    # Groups of one tile, or of one day, have the same set: few sets are sent.
+    together = "array_distinct(flatten(collect_set({name}))) AS {name}"
+    row = touched.agg(
         f.count("*").alias("groups"),
-        f.expr("string(min(first))").alias("first"),
-        f.expr("string(max(last))").alias("last"),
-        # Groups of one tile have the same set: few sets are sent.
-        f.expr("array_distinct(flatten(collect_set(tiles)))").alias("tiles"),
+        *(f.expr(together.format(name=name)) for name in ("tiles", "days")),
     ).collect()[0]
     named = tuple(sorted(row["tiles"])) if len(row["tiles"]) <= MAX_TILES_NAMED else None
-    return row["groups"], _Reach(named, row["first"], row["last"])
+    return row["groups"], _Reach(named, frozenset(row["days"]))
 
 
 def _mapped(

@@ -17,6 +17,7 @@ from geosr_lake.scenes.accounts import LEFT_OUT, NOT_STORED, REPEATED, FileCount
 from geosr_lake.scenes.reading import records_frame
 from geosr_lake.scenes.selection import Selection
 from geosr_lake.scenes.settle_spread import cached, sendable
+from geosr_lake.scenes.stretches import DAY, within_sql
 from geosr_lake.scenes.watched import watched
 
 if TYPE_CHECKING:
@@ -127,12 +128,9 @@ def _with_status(lake: Lake, records: "DataFrame") -> "DataFrame":
     is_new = f.row_number().over(first) == 1
     rows = records
     if tables.exists(lake.root, "items"):
-        # Equal items have equal times: what lies outside of the records' is not read.
-        span = records.agg(f.expr("string(min(t_start))"), f.expr("string(max(t_start))"))
-        since, until = span.collect()[0]
-        near = "t_start IS NULL"
-        if since is not None:
-            near += f" OR t_start BETWEEN TIMESTAMP '{since}' AND TIMESTAMP '{until}'"
+        # Equal items have equal times: what lies on other days than the records is not read.
+        days = records.agg(f.collect_set(f.expr(DAY))).collect()[0][0]
+        near = f"t_start IS NULL OR {within_sql(days)}"
         held = lake.live("items").where(near).select(*key).withColumn("held", f.lit(True))
         rows = records.join(held, key, "left")
         is_new &= f.col("held").isNull()

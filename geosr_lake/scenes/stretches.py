@@ -5,6 +5,7 @@ today, would have all that lies between read.
 """
 
 from collections.abc import Collection
+from datetime import date, timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -14,6 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 DAY_US = 86_400_000_000
+EPOCH = date(1970, 1, 1)
+DAY = "unix_seconds(t_start) div 86400"
+"""The day since 1970 of a row in Spark SQL; scenes are of 1972 and later."""
 MOST = 32
 """Stretches of a condition, at most: each is looked at for each file and part of one."""
 
@@ -63,5 +67,22 @@ def within(days: Collection[int], *, spread_days: int = 0) -> Any:
     return reduce(or_, conditions) if conditions else pc.scalar(False)
 
 
+def within_sql(days: Collection[int], *, spread_days: int = 0, prefix: str = "") -> str:
+    """Return the same condition in Spark SQL; `prefix` stands before the column's name.
+
+    Times are literals, none is calculated: only by those Delta tells which files a merge needs.
+    """
+    column = f"{prefix}t_start"
+    conditions = [
+        f"({column} >= {_midnight_sql(first)} AND {column} < {_midnight_sql(last + 1)})"
+        for first, last in stretches(days, spread_days=spread_days)
+    ]
+    return f"({' OR '.join(conditions)})" if conditions else "false"
+
+
 def _midnight(day: int) -> pa.Scalar:
     return pa.scalar(day * DAY_US, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+
+
+def _midnight_sql(day: int) -> str:
+    return f"TIMESTAMP '{EPOCH + timedelta(days=day)} 00:00:00Z'"

@@ -35,7 +35,7 @@ def every_error(base: type[errors.GeoSRError]) -> list[type[errors.GeoSRError]]:
 def test_an_error_is_a_sentence_and_its_exit_code(
     error: type[errors.GeoSRError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as caught, console.exit_codes("geosr again"):
+    with pytest.raises(typer.Exit) as caught, console.exit_codes():
         raise error("It broke", where="a [file]", next_step="Mend it.")
     assert caught.value.exit_code == error.exit_code
     printed = capsys.readouterr()
@@ -47,7 +47,7 @@ def test_what_the_system_refuses_is_a_sentence_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "none" / "file"
-    with pytest.raises(typer.Exit) as caught, console.exit_codes("geosr again"):
+    with pytest.raises(typer.Exit) as caught, console.exit_codes():
         path.write_text("")
     assert caught.value.exit_code == 4
     said = capsys.readouterr().err
@@ -56,21 +56,33 @@ def test_what_the_system_refuses_is_a_sentence_too(
 
 
 def test_who_closes_our_output_early_gets_no_words(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BrokenPipeError), console.exit_codes("geosr again"):
+    with pytest.raises(BrokenPipeError), console.exit_codes():
         raise BrokenPipeError
     assert capsys.readouterr().err == ""
 
 
 def test_a_bug_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), console.exit_codes("geosr again"):
+    with pytest.raises(ZeroDivisionError), console.exit_codes():
         _ = 1 // 0
 
 
-def test_an_interruption_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as caught, console.exit_codes("geosr cubes materialize"):
+def test_an_interruption_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["scenes", "ingest", "my items/", "s3://b/k?X-Amz-Signature=1234abcd", "--spark"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/geosr", *words])
+    with pytest.raises(typer.Exit) as caught, console.exit_codes():
         raise KeyboardInterrupt
     assert caught.value.exit_code == console.INTERRUPTED == 130
-    assert "Go on with: geosr cubes materialize" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Go on with: geosr scenes ingest 'my items/' 's3://b/k?X-Amz-Signature=" in said
+    assert said.endswith("--spark\n")
+    assert "1234abcd" not in said
+
+
+def test_what_follows_a_dry_run_is_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["geosr", "pairs", "build", "--dry-run", "--recipe", "a b"])
+    assert console.typed(but="--dry-run") == "geosr pairs build --recipe 'a b'"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -80,14 +92,14 @@ def test_signals_end_cleanly(stop: signal.Signals, tmp_path: Path) -> None:
         "from geosr_lake.cli.console import exit_codes\n"
         "app = typer.Typer()\n"
         "@app.command()\n"
-        "def work():\n"
-        "    with exit_codes('geosr again'):\n"
+        "def work(lake: str):\n"
+        "    with exit_codes():\n"
         "        print('working', flush=True)\n"
         "        time.sleep(60)\n"
         "app()\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, "my lake"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -99,7 +111,7 @@ def test_signals_end_cleanly(stop: signal.Signals, tmp_path: Path) -> None:
     process.send_signal(stop)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said
-    assert "Go on with: geosr again" in said
+    assert "Go on with: geosr 'my lake'" in said
     assert "Traceback" not in said
 
 
