@@ -6,6 +6,7 @@ Fewer scenes are matched in this process, by the same function (`here`).
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geosr_lake import ids
+from geosr_lake.arrays import Ints
 from geosr_lake.lake.frames import from_arrow
 from geosr_lake.lake.progress import Progress, Silent
 from geosr_lake.pairs import scenes
@@ -20,8 +22,8 @@ from geosr_lake.pairs.layout import (
     Layout,
     Side,
     even_slots,
-    group_tiles,
     lay_out,
+    spread_tiles,
     task_keys,
 )
 from geosr_lake.pairs.match import (
@@ -151,12 +153,13 @@ def _in_tasks(
     )
     shapes: list[list[bytes]] = []
     rows = []
-    group = group_tiles(lr_side.tiles, layout.groups)
+    weights = lr_side.tiles["scenes"].to_numpy() * _partners(met, hr_side)
+    spread = spread_tiles(lr_side.tiles["tile"], weights, layout.groups)
     for name, frame, side in (("lr", lr, lr_side), ("hr", hr, hr_side)):
         coded, wkb = _shapes(frame, side)
         shapes.append(wkb)
         reach_us = rule.window_us if name == "hr" else 0
-        groups = _groups(met, group, name == "hr")
+        groups = _groups(met, spread, name == "hr")
         rows.append(_to_slots(coded, side, groups, layout, reach_us, name == "hr"))
     sent = context.broadcast((met, tuple(shapes)))
     held.callback(sent.destroy)
@@ -208,16 +211,25 @@ def _shapes(scenes_of_side: "DataFrame", side: Side) -> "tuple[DataFrame, list[b
     return coded.withColumn("wkb", f.lit(None).cast("binary")), distinct["wkb_min"].to_pylist()
 
 
-def _groups(met: TilePairs, group: "np.ndarray[Any, Any]", of_hr: bool) -> list[list[int]]:
-    """Return the groups that each tile of a side goes to; none where it meets nobody."""
-    if not of_hr:
-        some = np.zeros(len(met.lr_names), bool)
-        some[met.lr_tile] = True
-        return [[int(g)] if meets else [] for g, meets in zip(group, some, strict=True)]
-    return [
-        sorted(set(group[met.lr_tile[a:b]].tolist()))
-        for a, b in zip(met.first[:-1], met.first[1:], strict=True)
-    ]
+def _partners(met: TilePairs, hr: Side) -> Ints:
+    """Return how many HR scenes lie in tiles that each LR tile meets."""
+    scenes = np.repeat(hr.tiles["scenes"].to_numpy(), np.diff(met.first))
+    return np.bincount(met.lr_tile, scenes, len(met.lr_names)).astype(np.int64)
+
+
+def _groups(met: TilePairs, spread: tuple[Ints, Ints], of_hr: bool) -> list[list[int]]:
+    """Return the groups that the scenes of each tile of a side go to; none where it meets nobody.
+
+    An HR scene goes to all of them, an LR scene to one.
+    """
+    of_lr = [list(range(first, last + 1)) for first, last in zip(*spread, strict=True)]
+    if of_hr:
+        return [
+            sorted({group for tile in met.lr_tile[a:b].tolist() for group in of_lr[tile]})
+            for a, b in pairwise(met.first.tolist())
+        ]
+    meets = np.isin(np.arange(len(of_lr)), met.lr_tile)
+    return [groups if some else [] for groups, some in zip(of_lr, meets, strict=True)]
 
 
 def _to_slots(
@@ -263,7 +275,8 @@ def _to_slots(
     if layout.groups == 1:
         grouped = timed.selectExpr("*", "time AS slot")
     else:
-        grouped = timed.selectExpr("*", "explode(groups) AS g")
+        chosen = "element_at(groups, int(1 + pmod(xxhash64(id), size(groups))))"
+        grouped = timed.selectExpr("*", f"{'explode(groups)' if hr else chosen} AS g")
         grouped = grouped.selectExpr("*", f"time * {layout.groups} + g AS slot")
     return grouped.withColumn("hr", f.lit(hr)).select(*_TASK_ROW)
 

@@ -3,7 +3,8 @@
 A task takes a slot: a stretch of time, and of the LR tiles a group. Every scene goes to the slots
 that it touches, and scenes of one slot share (tile, time bucket) keys with nobody elsewhere. Cut by
 time, a scene goes to one slot, seldom two, however many tiles its own meets; and a tile with many
-more scenes than others is spread over the slots as the others are.
+more scenes than others is spread over the slots as the others are. Where the window is too long for
+that, a tile that weighs more than a group is spread over several, each with some of its LR scenes.
 """
 
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def lay_out(window_us: int, lr: Side, hr: Side, *, tasks: int = 2) -> Layout:
     buckets = int(end // width - first) + 1
     wanted = max(tasks, -(-rows // ROWS_A_TASK))
     times = min(wanted, max(1, buckets // BUCKETS_A_SLOT))
-    groups = min(-(-wanted // times), max(1, len(lr.tiles)))
+    groups = min(-(-wanted // times), max(1, lr.scenes))
     # Archives grow, but slowly: even stretches of time, unless `even_slots` knows better.
     slots = np.arange(buckets, dtype=np.int64) * times // buckets
     return Layout(width, int(first), slots, groups)
@@ -140,12 +141,28 @@ def group_tiles(tiles: pa.Table, groups: int) -> Ints:
         tiles: Columns tile, scenes.
         groups: How many.
     """
-    order = pc.sort_indices(tiles["tile"]).to_numpy()
-    weights = tiles["scenes"].to_numpy()[order]
-    before = np.concatenate([[0], np.cumsum(weights)[:-1]])
-    group = np.empty(len(order), np.int64)
-    group[order] = before * groups // max(1, int(weights.sum()))
-    return group
+    return spread_tiles(tiles["tile"], tiles["scenes"].to_numpy(), groups)[0]
+
+
+def spread_tiles(names: pa.ChunkedArray, weights: Ints, groups: int) -> tuple[Ints, Ints]:
+    """Return the first and the last group of each LR tile.
+
+    They are one but for a tile that weighs more than a group: it takes as many as it weighs.
+
+    Args:
+        names: Names of the tiles: neighbours by name are together.
+        weights: What each weighs.
+        groups: How many groups of about equal weight there are to be.
+    """
+    order = pc.sort_indices(names).to_numpy()
+    ends = np.cumsum(weights[order], dtype=np.float64)
+    whole = max(1.0, ends[-1]) if len(ends) else 1.0
+    places = np.concatenate([[0.0], ends]) * groups / whole
+    first, last = np.empty((2, len(order)), np.int64)
+    first[order] = np.minimum(places[:-1], groups - 1)
+    heavy = places[1:] - places[:-1] > 1
+    last[order] = np.where(heavy, np.minimum(np.ceil(places[1:]) - 1, groups - 1), first[order])
+    return first, last
 
 
 def task_keys(tasks: int) -> Ints:

@@ -1,5 +1,7 @@
 """The join's edges, one by one; its plan; and what it costs as an archive grows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import shapely
@@ -15,6 +17,7 @@ from pairs_world import (
     tile_pairs,
 )
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as f
 
 from geosr_lake.pairs import nearby
 from geosr_lake.pairs.find import find
@@ -205,6 +208,29 @@ def test_cost_per_pair_does_not_grow_with_the_archive(spark: SparkSession) -> No
     # Nearly every scene comes to one task, some to two.
     assert shuffled[0] < 1.05
     assert shuffled[1] < 1.02
+
+
+@pytest.mark.parametrize("crowded", [("modis", "h00v00"), ("landsat", "001001")])
+def test_a_crowded_tile_is_shared_among_tasks_whatever_the_window(
+    spark: SparkSession, crowded: tuple[str, str]
+) -> None:
+    """Time cannot be cut where the window is as long as the archive."""
+    scenes = archive(1)
+    more = [
+        replace(scene, name=f"{scene.name} again {n}")
+        for scene in scenes
+        if (scene.sensor, scene.tile) == crowded
+        for n in range(24)
+    ]
+    rule = recipe(window="3660 d").pairs
+    all_scenes, tiles = frames(spark, scenes + more)
+    with find(all_scenes, all_scenes, tile_pairs(tiles, rule), rule, tasks=8) as found:
+        by_task = found.rows.groupBy(f.spark_partition_id().alias("task")).count().toArrow()
+        pairs = by_task["count"].to_numpy()
+        assert len(pairs) == 8
+        assert pairs.max() < 3 * np.median(pairs)
+        distinct = found.rows.select("pair_id").distinct().count()
+        assert distinct == pairs.sum() == found.pairs
 
 
 def test_every_task_gets_a_partition_of_its_own(spark: SparkSession) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geosr_lake.pairs.layout import (
     DAY_US,
@@ -14,6 +16,7 @@ from geosr_lake.pairs.layout import (
     even_slots,
     group_tiles,
     lay_out,
+    spread_tiles,
     task_keys,
 )
 
@@ -95,6 +98,28 @@ def test_tiles_are_grouped_by_weight() -> None:
     assert group_tiles(tiles, 4).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
     heavy = pa.table({"tile": ["a", "b", "c"], "scenes": [50, 1, 1]})
     assert group_tiles(heavy, 2).tolist() == [0, 1, 1]
+
+
+@given(
+    st.lists(st.integers(0, 1000), min_size=1, max_size=30),
+    st.integers(1, 40),
+)
+def test_a_tile_takes_as_many_groups_as_it_weighs(weights: list[int], groups: int) -> None:
+    names = pa.chunked_array([[f"t{i:02}" for i in range(len(weights))]])
+    first, last = spread_tiles(names, np.array(weights), groups)
+    assert ((first >= 0) & (first <= last) & (last < groups)).all()
+    assert (np.diff(first) >= 0).all()
+    share = np.array(weights) * groups / max(1, sum(weights))
+    assert (last[share <= 1] == first[share <= 1]).all()
+    taken = last - first + 1
+    assert (taken >= share - 1e-9).all(), "no group of it has more than a group should"
+    assert (taken <= share + 2).all()
+
+
+def test_of_a_crowded_tile_each_group_has_a_part() -> None:
+    names = pa.chunked_array([["c", "a", "b"]])
+    first, last = spread_tiles(names, np.array([10, 10, 80]), 10)  # of c, a, b
+    assert (first.tolist(), last.tolist()) == ([9, 0, 1], [9, 0, 8])
 
 
 def test_every_task_has_a_key() -> None:
