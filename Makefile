@@ -44,7 +44,7 @@ JOIN = $(BIN)/python benchmarks/bench_join.py --rounds 1 --pair
 OURS = --only geosr_lake "geosr_lake --spark"
 
 bench-large: java $(VENV)/dev.stamp ## Run the join over ten and fifty years, a crowded tile, and cells: an hour
-	$(JOIN) modis-landsat --years 10 --cut 330
+	$(JOIN) modis-landsat --years 10 --cut 400
 	$(JOIN) sentinel2-naip --years 10 --cut 200
 	$(JOIN) modis-landsat --years 50 --cut 600 $(OURS)
 	$(JOIN) modis-landsat $(OURS)

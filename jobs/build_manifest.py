@@ -10,4 +10,5 @@ import sys
 from geosr_lake.cli.app import app
 
 if __name__ == "__main__":
-    app(["manifest", "build", *sys.argv[1:]])
+    sys.argv[1:1] = ["manifest", "build"]
+    app()

@@ -8,4 +8,5 @@ import sys
 from geosr_lake.cli.app import app
 
 if __name__ == "__main__":
-    app(["pairs", "build", "--spark", *sys.argv[1:]])
+    sys.argv[1:1] = ["pairs", "build", "--spark"]
+    app()

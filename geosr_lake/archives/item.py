@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from geosr_lake.archives.older import in_todays_shape, is_older
 from geosr_lake.archives.reasons import Rejected
 from geosr_lake.archives.record import require
-from geosr_lake.redact import shows_secret, unsigned
+from geosr_lake.redact import redact, shows_secret, unsigned
 
 MAX_ASSETS = 200
 MAX_ID_CHARACTERS = 512
@@ -250,4 +250,4 @@ def sun_elevation_of(item: Item, *zeniths: str) -> float | None:
 
 def licence_of(item: Item, sensor_licence: str) -> str:
     """Return the licence as the item states it, else the sensor's."""
-    return item.text("license") or sensor_licence
+    return redact(item.text("license") or sensor_licence)

@@ -169,8 +169,8 @@ def _names(item: Item | None, archive: str, doc: Any = None) -> dict[str, str]:
     collection, item_id = said.get("collection"), said.get("id")
     return {
         "archive": archive,
-        "collection": collection[:512] if isinstance(collection, str) else "",
-        "item_id": item_id[:512] if isinstance(item_id, str) else "",
+        "collection": redact(collection)[:512] if isinstance(collection, str) else "",
+        "item_id": redact(item_id)[:512] if isinstance(item_id, str) else "",
     }
 
 

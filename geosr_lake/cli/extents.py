@@ -38,11 +38,13 @@ def parse_days(text: str) -> tuple[date, date]:
     """Return the first and last day of ``A/B``, or of the one day ``A``.
 
     A day is ``2024-07-01``; a time is taken for its whole day in UTC. Slices are days, so that what
-    was fetched once is known whatever was asked for.
+    was fetched once is known whatever was asked for. Years that no scene is of are left out.
 
     Raises:
         UsageError: If it is no interval, or one without a beginning or an end.
     """
+    from geosr_lake.archives.times import EARLIEST, LATEST
+
     begin, end = parse_interval(text)
     if begin is None or end is None:
         raise UsageError(
@@ -50,7 +52,8 @@ def parse_days(text: str) -> tuple[date, date]:
             where=f"--datetime {text[:SHOWN]}",
             next_step="Write it as 2024-07-01/2024-07-31; both days count.",
         )
-    return begin.date(), end.date()
+    first, last = EARLIEST.date(), LATEST.date()
+    return min(max(begin.date(), first), last), min(max(end.date(), first), last)
 
 
 def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:

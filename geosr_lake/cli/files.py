@@ -1,17 +1,33 @@
-"""What `geosr scenes ingest SOURCE...` does with its options, and what `--dry-run` prints."""
+"""Files that commands are given: texts, and the sources of `geosr scenes ingest`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geosr_lake.cli.console import print_json, print_rows
 from geosr_lake.cli.extents import parse_bbox, parse_days
+from geosr_lake.errors import UsageError
 
 if TYPE_CHECKING:
     from geosr_lake.archives import Survey
     from geosr_lake.scenes.selection import Selection
 
 MAX_FILES_SHOWN = 20
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a file, without the mark that some editors put before it.
+
+    Raises:
+        UsageError: If it is no UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "This is no UTF-8 text", where=str(file), next_step="Save it as UTF-8."
+        ) from error
 
 
 def selected(interval: str | None, bbox: str | None, max_items: int | None) -> "Selection":

@@ -95,7 +95,8 @@ def build(
     A later build looks only at the scenes that came, changed or went since, and gives what a
     build from nothing gives; `--rebuild` proves it: it says how many pairs differ. Four
     million scenes are matched at a time, without Spark; it is started, and told, where a rule's
-    pairs are found anew beside as many former ones.
+    pairs are found anew beside as many former ones, and to write a table that `geosr lake
+    maintain` has clustered.
 
     Example: `geosr pairs build --recipe s2_naip --lake my_lake`
 

@@ -273,11 +273,12 @@ def withdraw(
     with exit_codes():
         from dataclasses import asdict
 
+        from geosr_lake.cli import files
         from geosr_lake.errors import UsageError
         from geosr_lake.lake import Lake
         from geosr_lake.scenes.withdraw import withdraw as withdraw_items
 
-        listed = file.read_text().split() if file is not None else []
+        listed = files.read_text(file).split() if file is not None else []
         ids = [*(item_ids or []), *listed]
         if not ids:
             raise UsageError("No item is named", next_step="Give ids, or --file LIST.")

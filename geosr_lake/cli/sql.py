@@ -12,6 +12,7 @@ import typer
 
 from geosr_lake.cli import formats
 from geosr_lake.cli.console import LakeOption, exit_codes, print_rows, say
+from geosr_lake.cli.files import read_text
 from geosr_lake.cli.statements import split
 from geosr_lake.errors import UsageError
 from geosr_lake.resources import resource_dir
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from geosr_lake.lake import Lake
 
 MOST_ROWS = 50
+MOST_LIMIT = 2**31 - 2
+"""One row more is asked for, and Spark counts them in 32 bits."""
 _GIVEN = re.compile(r"--arg (\w+)=(\S+)")
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
 _FRACTION = re.compile(r"-?(?:(?:0|[1-9]\d*)|(?:0|[1-9]\d*)?\.\d+)(?:[eE][+-]?\d+)?")
@@ -158,7 +161,7 @@ def _texts(query: str | None, file: str | None) -> list[str]:
     elif file == "-":
         text = sys.stdin.read()
     elif file is not None:
-        text = Path(file).read_text(encoding="utf-8")
+        text = read_text(Path(file))
     elif sys.stdin.isatty():
         return []
     else:
@@ -193,7 +196,12 @@ def sql(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=1, help="At most this many rows; of a table 50, else all."),
+        typer.Option(
+            "--limit",
+            min=1,
+            max=MOST_LIMIT,
+            help="At most this many rows; of a table 50, else all.",
+        ),
     ] = None,
     arg: Annotated[
         list[str] | None, typer.Option("--arg", metavar="NAME=VALUE", help=_ARGUMENT_HELP)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import dataset
 
 from geosr_lake.lake import ledger, tables
+from geosr_lake.lake.frames import from_parquet
 from geosr_lake.lake.place import Root, place
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _changed_in_spark(
     for sign in (CAME, GONE):
         if paths := [_place(where, file.path) for file, of in files.items() if of == sign]:
             try:
-                found = spark.read.schema(ddl).parquet(*paths)
+                found = from_parquet(spark, paths, ddl)
             except AnalysisException as error:
                 if error.getCondition() != "PATH_NOT_FOUND":
                     raise

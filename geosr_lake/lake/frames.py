@@ -1,5 +1,6 @@
-"""Arrow tables into Spark."""
+"""Arrow tables and Parquet files into Spark."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -24,3 +25,18 @@ def from_arrow(
     """
     whole = rows.combine_chunks()
     return spark.createDataFrame(whole) if schema is None else spark.createDataFrame(whole, schema)
+
+
+def from_parquet(
+    spark: "SparkSession", paths: Iterable[str], schema: "StructType | str"
+) -> "DataFrame":
+    """Return the rows of Parquet files, whose paths are taken as they are.
+
+    Spark takes a path for a pattern by itself: a folder `lake[1]` would then not be there.
+
+    Args:
+        spark: The session.
+        paths: Paths or URLs, one at least.
+        schema: The columns that are read; as text, DDL.
+    """
+    return spark.read.schema(schema).option("__globPaths__", "false").parquet(*paths)

@@ -78,7 +78,8 @@ class Lake:
         """
         at = root_of(root)
         if not place(at).is_lake():
-            if not place(at).is_free():
+            # Another process may have made it just now.
+            if not place(at).is_free() and not place(at).is_lake():
                 raise UsageError(
                     "This is not a lake and not empty",
                     where=str(at),

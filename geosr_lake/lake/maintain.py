@@ -86,6 +86,13 @@ class MaintainSummary:
     tables: tuple[TableWork, ...]
 
 
+def _ago(days: float) -> datetime:
+    try:
+        return datetime.now(UTC) - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
 def stages() -> list[str]:
     """Return the stages that write tables, in the order in which their locks are taken."""
     return sorted({terms.stage for terms in contracts().values()} - {"lake"})
@@ -143,14 +150,14 @@ def maintain(
         progress: Told of the steps.
 
     Raises:
-        UsageError: If `keep_days` is negative.
+        UsageError: If `keep_days` is negative or no number.
         LockedError: If a stage is running.
         IncompleteError: If a manifest does not tell from which versions it was made.
     """
-    if keep_days < 0:
-        raise UsageError("Days cannot be negative", where="--keep-days")
+    if not keep_days >= 0:
+        raise UsageError("Days are a number from 0 on", where="--keep-days")
     steps = progress or Silent()
-    since = None if keep_all else datetime.now(UTC) - timedelta(days=keep_days)
+    since = None if keep_all else _ago(keep_days)
     with all_locks(lake, wait_s=wait_s):
         lake.refresh()
         pinned = [] if keep_all else pins.manifest_pins(lake.root, lake.versions)

@@ -103,7 +103,9 @@ class OpenedLake:
                 newest commit that is not after it; either may be text.
 
         Raises:
-            UsageError: If there is no such commit, or a version of it is no longer kept.
+            UsageError: If there is no such commit, or the log of a table no longer tells its
+                version. Files of a commit that `geosr lake maintain` no longer keeps may be gone
+                all the same: then Spark says so at the read (FILE_NOT_EXIST).
         """
         other = OpenedLake(self._spark, self.root, None)
         other._commit = choose(_history(self._spark, self.root), when)

@@ -90,14 +90,14 @@ def run(
 @contextmanager
 def told() -> Iterator[None]:
     """Turn what fails while a query runs (a division by zero, a file that is gone) into words."""
-    from py4j.protocol import Py4JJavaError
+    from py4j.protocol import Py4JError
     from pyspark.errors import AnalysisException, ParseException, PySparkException
 
     try:
         yield
     except (ParseException, AnalysisException):
         raise
-    except (PySparkException, Py4JJavaError) as error:
+    except (PySparkException, Py4JError) as error:
         text = str(error)
         if "FILE_NOT_EXIST" in text or "FileNotFoundException" in text:
             raise UsageError(
@@ -154,6 +154,41 @@ def check_outside(file: Path, root: Root) -> None:
         )
 
 
+def geometry_as_wkb(frame: "DataFrame") -> "DataFrame":
+    """Return the frame with WKB in the place of geometry, as the lake's own columns are.
+
+    Raises:
+        UsageError: If a column holds one inside of it, or is of another type of Sedona's own: no
+            other tool reads those.
+    """
+    from pyspark.sql import types as t
+
+    own = {f.name: f.dataType for f in frame.schema if _holds_own(f.dataType)}
+    for name, kind in own.items():
+        if not isinstance(kind, t.UserDefinedType) or kind.typeName() != "geometrytype":
+            raise UsageError(
+                f"A Parquet file cannot hold the column {name}: {kind.simpleString()}",
+                next_step="Make WKB of its geometries: ST_AsBinary(...).",
+            )
+    quoted = ((name, f"`{name.replace('`', '``')}`") for name in frame.columns)
+    return frame.selectExpr(
+        *(f"ST_AsBinary({q}) AS {q}" if name in own else q for name, q in quoted)
+    )
+
+
+def _holds_own(kind: "DataType") -> bool:
+    """Tell whether a type is one that Sedona brings, or has one inside."""
+    from pyspark.sql import types as t
+
+    if isinstance(kind, t.ArrayType):
+        return _holds_own(kind.elementType)
+    if isinstance(kind, t.MapType):
+        return _holds_own(kind.keyType) or _holds_own(kind.valueType)
+    if isinstance(kind, t.StructType):
+        return any(_holds_own(field.dataType) for field in kind)
+    return isinstance(kind, t.UserDefinedType)
+
+
 def write_parquet(frame: "DataFrame", file: Path) -> int:
     """Write the rows to one new file, a batch at a time; return how many they are.
 
@@ -162,9 +197,10 @@ def write_parquet(frame: "DataFrame", file: Path) -> int:
     """
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    schema = to_arrow_schema(frame.schema, timestamp_utc=True)
-    if len(set(schema.names)) < len(schema.names):
+    if len(set(frame.columns)) < len(frame.columns):
         raise UsageError("Two columns have one name", next_step="Name them apart with AS.")
+    frame = geometry_as_wkb(frame)
+    schema = to_arrow_schema(frame.schema, timestamp_utc=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial, rows = file.with_name(f".{file.name}.partial"), 0
     try:

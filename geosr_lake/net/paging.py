@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from geosr_lake.errors import TransientSourceError
 from geosr_lake.net.stac import Page, Request
 
@@ -22,6 +24,7 @@ FAULTS = {
     "page_repeated": "a page held only items of the pages before it",
     "paging_loop": "a next link led back to a page that had come",
     "next_missing": "a page had no next link though items were missing",
+    "empty_pages": "page after page had a next link and no item",
     "item_moved": "an item came on two pages",
     "not_asked_for": "a page held items of another collection",
     "too_many_pages": "there were more pages than the limit",
@@ -67,6 +70,17 @@ class Listing:
     unsure: bool = False
 
 
+def _name(item: dict[str, Any]) -> str:
+    """Return the id of an item; of one without an id, which is not kept, its text."""
+    found = item.get("id")
+    if isinstance(found, str):
+        return found
+    try:
+        return orjson.dumps(item).decode()
+    except orjson.JSONEncodeError:  # nested too deep
+        return str(sorted(item))
+
+
 @dataclass
 class _State:
     collection: str
@@ -78,6 +92,11 @@ class _State:
     faults: Counter[str] = field(default_factory=Counter)
     suspect: str | None = None
     unsure: bool = False
+    longest: int = 0
+
+    def is_full(self, page: Page) -> bool:
+        """Tell whether a page is as long as pages get: a server may give fewer than asked for."""
+        return len(page.items) >= min(self.page_items, self.longest or self.page_items)
 
     def short(self, new: int = 0) -> bool:
         """Tell whether the API says that there is more."""
@@ -85,7 +104,7 @@ class _State:
 
     def fault(self, page: Page) -> str | None:
         """Return what is wrong with a page, if anything is."""
-        ids = {item["id"] for item in page.items}
+        ids = {_name(item) for item in page.items}
         if any(item.get("collection", self.collection) != self.collection for item in page.items):
             return "not_asked_for"
         if page.next is not None and page.next.key in self.requests:
@@ -94,9 +113,10 @@ class _State:
             return "page_repeated"
         if page.next is None:
             self.matched = page.matched if page.matched is not None else self.matched
-            full = len(page.items) >= self.page_items
-            uncounted = self.matched is None and full and not self.by_id
-            if self.short(len(ids - self.ids)) or uncounted:
+            # Of a first page nothing tells how long pages get: it is asked for twice.
+            may_be_cut = self.is_full(page) or (ids and not self.longest)
+            uncounted = self.matched is None and not self.by_id
+            if self.short(len(ids - self.ids)) or (uncounted and may_be_cut):
                 return "next_missing"
         return None
 
@@ -142,19 +162,27 @@ def follow(
         page = _sound(request, ask, state)
         pages += 1
         state.matched = page.matched if page.matched is not None else state.matched
-        fresh = {item["id"]: item for item in page.items if item["id"] not in state.ids}
+        named = {_name(item): item for item in page.items}
+        fresh = {name: item for name, item in named.items() if name not in state.ids}
         if 0 < len(fresh) < len(page.items):
             state.faults["item_moved"] += len(page.items) - len(fresh)
             state.suspect = state.suspect or "item_moved"
         if fresh:
             take(list(fresh.values()))
             state.ids |= fresh.keys()
+        is_full = state.is_full(page)
+        state.longest = max(state.longest, len(page.items))
         empty = 0 if page.items else empty + 1
-        request = page.next if empty <= MAX_EMPTY else None
+        request = page.next
+        if request is not None and empty > MAX_EMPTY:
+            request = None
+            if state.matched is None:
+                state.faults["empty_pages"] += 1
+                state.unsure = True
         if request is not None and request.key in state.requests:
             request = None  # it went round, but all has come
-        if request is None and after_id and fresh and len(page.items) >= page_items:
-            request = after_id(page.items[-1]["id"])
+        if request is None and after_id and fresh and is_full:
+            request = after_id(_name(page.items[-1]))
     if state.short():
         raise state.error("items_missing")
     if state.suspect and state.matched is None:
@@ -169,19 +197,19 @@ def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> P
     for _ in range(REPEATS):
         if fault is None:
             return page
-        before = [item["id"] for item in page.items]
+        before = [_name(item) for item in page.items]
         page, earlier = ask(request), fault
         fault = state.fault(page)
-        same = fault == earlier and before == [item["id"] for item in page.items]
+        same = fault == earlier and before == [_name(item) for item in page.items]
         if same and fault == "next_missing" and state.matched is None:
-            state.unsure = True
+            state.unsure = state.is_full(page)
             return page
         if fault != earlier or not same:
             state.faults[earlier] += 1
     if fault is None:
         return page
     state.faults[fault] += 1
-    new = {item["id"] for item in page.items} - state.ids
+    new = {_name(item) for item in page.items} - state.ids
     matched = page.matched if page.matched is not None else state.matched
     all_there = matched is not None and len(state.ids) + len(new) >= matched
     if fault == "not_asked_for" or (fault == "paging_loop" and not all_there):
@@ -190,5 +218,5 @@ def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> P
         raise state.error(fault)
     if fault == "page_repeated":
         state.suspect = fault
-    state.unsure = fault == "next_missing" and matched is None
+    state.unsure = fault == "next_missing" and matched is None and state.is_full(page)
     return page

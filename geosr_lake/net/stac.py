@@ -1,5 +1,6 @@
 """A STAC API as a sequence of requests and pages, asked through pystac-client."""
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Request:
     @property
     def key(self) -> bytes:
         """What tells this request from others."""
-        return orjson.dumps([self.method, self.href, self.body], option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(
+            [self.method, self.href, self.body, self.headers], option=orjson.OPT_SORT_KEYS
+        )
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,27 @@ class _PoliteIO(StacApiIO):
                 self._gate.hold(error.wait_s)
             raise error
         try:
+            return _json_text(response.content)
+        except (ValueError, RecursionError) as error:
             # Cut short without a length, or a proxy's page of words.
-            orjson.loads(response.content)
-            return response.content.decode()
-        except ValueError as error:
             raise TransientSourceError("The answer is not JSON", where=where) from error
+
+
+def _json_text(content: bytes) -> str:
+    """Return an answer as JSON, also if it has what only Python's own writer puts there.
+
+    NaN and infinities, which say that a number is not known, become null; half a surrogate pair,
+    which is no character, a question mark.
+
+    Raises:
+        ValueError: If it is nothing of the kind.
+    """
+    try:
+        orjson.loads(content)
+        return content.decode()
+    except ValueError:
+        found = json.loads(content, parse_constant=lambda _: None)
+        return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 class StacApi:
@@ -206,9 +225,7 @@ class StacApi:
         )
         found = orjson.loads(text)
         items = found.get("features") if isinstance(found, dict) else None
-        if not isinstance(items, list) or not all(
-            isinstance(item, dict) and isinstance(item.get("id"), str) for item in items
-        ):
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise TransientSourceError(
                 "The answer is no page of items", where=without_query(request.href)
             )
@@ -232,10 +249,12 @@ def _next_of(page: Mapping[str, Any], request: Request) -> Request | None:
             link = Link.from_dict(fields).to_dict(transform_href=False)
             method = str(link.get("method", "GET")).upper()
             body: dict[str, Any] = {}  # a GET link holds all in its address
+            headers = {name: str(value) for name, value in _object(link.get("headers")).items()}
+            if link.get("merge"):
+                headers = {**request.headers, **headers}
             if method == "POST":
                 merged = request.body if link.get("merge") else {}
                 body = {**merged, **_object(link.get("body"))}
-            headers = {name: str(value) for name, value in _object(link.get("headers")).items()}
             return Request(method, urljoin(request.href, str(link["href"])), body, headers)
     return None
 

@@ -205,6 +205,8 @@ def _grown(
     found = increment(lake, rule, tile_pairs, since, progress=steps)
     if found is None:
         return None
+    if arrow.needs_spark(lake.root, "pairs") and lake.tell:
+        lake.tell("Spark writes them: the table of pairs is clustered.")
     steps.start("Writing pairs")
     if found.removed or found.changed:
         where = {"rule_id": rule.rule_id}

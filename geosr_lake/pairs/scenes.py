@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from geosr_lake.errors import RecipeError, UsageError
 from geosr_lake.lake import Lake, ledger, tables
+from geosr_lake.lake.frames import from_parquet
 from geosr_lake.pairs.spans import WHOLE, Span, Times, spans
 from geosr_lake.recipe import SIDES, PairRule, Side
 
@@ -103,8 +104,7 @@ def whole(lake: Lake) -> "DataFrame":
     if not files:
         return lake.df("scenes")
     at = tables.table_path(lake.root, "scenes")
-    reader = lake.spark.read.schema(tables.schema("scenes"))
-    return reader.parquet(*(f"{at}/{path}" for path in files))
+    return from_parquet(lake.spark, (f"{at}/{path}" for path in files), tables.schema("scenes"))
 
 
 def why_none(lake: Lake, rule: PairRule, side: Side) -> UsageError:

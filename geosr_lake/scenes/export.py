@@ -200,7 +200,10 @@ def _roles(lake: Lake, version: int | None, chosen: Chosen) -> list[str]:
 
 
 def item_schema(roles: list[str]) -> pa.Schema:
-    """Return the columns of the files for items with these assets."""
+    """Return the columns of the files for items with these assets.
+
+    Parquet has no struct without fields: where there is no asset there is no column of them.
+    """
     time = pa.timestamp("us", tz="UTC")
     wkb = {
         "ARROW:extension:name": "geoarrow.wkb",
@@ -217,7 +220,7 @@ def item_schema(roles: list[str]) -> pa.Schema:
             pa.field("geometry", pa.binary(), metadata=wkb),
             ("bbox", box),
             ("links", pa.list_(pa.struct([("href", pa.string()), ("rel", pa.string())]))),
-            ("assets", pa.struct([(role, asset) for role in roles])),
+            *([("assets", pa.struct([(role, asset) for role in roles]))] if roles else []),
             *((name, time) for name in ("datetime", "start_datetime", "end_datetime")),
             ("platform", pa.string()),
             ("gsd", pa.float64()),
@@ -244,7 +247,7 @@ def item_batch(rows: pa.RecordBatch, roles: list[str]) -> pa.RecordBatch:
         "geometry": rows["footprint_wkb"],
         "bbox": pa.StructArray.from_arrays(edges, ["xmin", "ymin", "xmax", "ymax"]),
         "links": pa.array([[]] * n, schema.field("links").type),
-        "assets": _assets(rows["assets"], roles, n),
+        "assets": _assets(rows["assets"], roles),
         "datetime": pc.if_else(instant, rows["t_start"], none),
         "start_datetime": rows["t_start"],
         "end_datetime": rows["t_end"],
@@ -262,10 +265,8 @@ def item_batch(rows: pa.RecordBatch, roles: list[str]) -> pa.RecordBatch:
     )
 
 
-def _assets(maps: pa.MapArray, roles: list[str], n: int) -> pa.StructArray:
+def _assets(maps: pa.MapArray, roles: list[str]) -> pa.StructArray:
     """Return role -> href as a struct of structs; null where a scene lacks the role."""
-    if not roles:
-        return pa.array([{}] * n, pa.struct([]))
     hrefs = [pc.map_lookup(maps, role, "first") for role in roles]
     assets = [pa.StructArray.from_arrays([href], ["href"], mask=pc.is_null(href)) for href in hrefs]
     return pa.StructArray.from_arrays(assets, roles)

@@ -232,7 +232,7 @@ def _taken_out(lake: Lake, kept: int, *, spark: bool) -> int:
         where = [("status", "=", runs.DONE), ("stage", "in", ["scenes ingest", "scenes withdraw"])]
         rows = ledger.read(lake.root, "runs", columns=["counts", "versions_out"], filters=where)
         counted = {
-            dict(row["versions_out"]).get("items"): dict(row["counts"]).get("taken_out")
+            dict(row["versions_out"] or []).get("items"): dict(row["counts"]).get("taken_out")
             for row in rows.to_pylist()
         }
         # Maintenance makes versions too, and changes no row.

@@ -18,6 +18,7 @@ from geosr_lake.archives.reasons import KEPT, WITHDRAWN
 from geosr_lake.ids import SQL_DIGEST
 from geosr_lake.lake import Lake, changes, ledger, summary, tables
 from geosr_lake.lake.contracts import contract
+from geosr_lake.lake.frames import from_parquet
 from geosr_lake.lake.ledger import arrow_schema
 from geosr_lake.scenes import derive, tiles
 from geosr_lake.scenes.stretches import DAY, within_sql
@@ -192,7 +193,7 @@ def pending(lake: Lake) -> "DataFrame | None":
         return live.join(committed, "run_id", "left_anti")
     if not files:
         return None
-    return lake.spark.read.schema(live.schema).parquet(*files)
+    return from_parquet(lake.spark, files, live.schema)
 
 
 def has_withdrawals(lake: Lake) -> bool:

@@ -128,9 +128,10 @@ def _with_status(lake: Lake, records: "DataFrame") -> "DataFrame":
     is_new = f.row_number().over(first) == 1
     rows = records
     if tables.exists(lake.root, "items"):
-        # Equal items have equal times: what lies on other days than the records is not read.
-        days = records.agg(f.collect_set(f.expr(DAY))).collect()[0][0]
-        near = f"t_start IS NULL OR {within_sql(days)}"
+        # Equal items have equal times, or none: what lies on other days is not read.
+        lacks = f.expr("bool_or(outcome IS NOT NULL AND t_start IS NULL)")
+        days, timeless = records.agg(f.collect_set(f.expr(DAY)), lacks).collect()[0]
+        near = within_sql(days) + (" OR t_start IS NULL" if timeless else "")
         held = lake.live("items").where(near).select(*key).withColumn("held", f.lit(True))
         rows = records.join(held, key, "left")
         is_new &= f.col("held").isNull()

@@ -129,31 +129,68 @@ def digests(keys: pa.Table) -> Digests:
 def stage(asked: Asked, units: Sequence[Unit]) -> Iterator[Keys | DataFile]:
     """Write the items of units to data files; yield keys as they come, and at the end the files.
 
-    What was written before an error is left to `datafiles.sweep`.
+    Items without a time, which are not kept, go to files of their own: who looks for such an item
+    in the lake reads no others. What was written before an error is left to `datafiles.sweep`.
     """
-    writer = Writer(asked.root, "items", asked.run_id)
-    done: list[DataFile] = []
-    written = 0
+    files = {timeless: _Files(asked) for timeless in (False, True)}
     for unit in units:
         for batch in read_rows(unit):
             if not batch.num_rows:
                 continue
             if batch.column("outcome").null_count:  # the row that counts, the unit's last
                 records = int(pc.sum(batch.column("records")).as_py())
-                yield Keys(unit.path, writer.path, records, ended=True)
+                yield Keys(unit.path, files[False].path, records, ended=True)
                 continue
             rows, left_out = pa.Table.from_batches([batch]), 0
             outside = asked.selection.outside_of(rows)
             if outside is not None and outside.any():
                 left_out = int(outside.sum())
                 rows = rows.filter(pa.array(~outside))
-            writer.write(_items(asked, rows, unit))
-            written += rows.num_rows
-            yield keys_of(rows, unit.path, writer.path, left_out)
-            if written > FILE_ROWS:
-                done += filter(None, [writer.close()])
-                writer, written = Writer(asked.root, "items", asked.run_id), 0
-    yield from filter(None, [*done, writer.close()])
+            for timeless, some in _apart(rows):
+                these = files[timeless]
+                yield keys_of(some, unit.path, these.path, 0 if timeless else left_out)
+                these.write(_items(asked, some, unit))
+    for these in files.values():
+        yield from these.close()
+
+
+def _apart(rows: pa.Table) -> list[tuple[bool, pa.Table]]:
+    """Return the rows with a time, also if there are none, and those without."""
+    if not rows["t_start"].null_count:
+        return [(False, rows)]
+    lacking = rows["t_start"].is_null()
+    return [(False, rows.filter(pc.invert(lacking))), (True, rows.filter(lacking))]
+
+
+class _Files:
+    """Data files of `items`, one after the other."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._done: list[DataFile] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._writer, self._rows = Writer(self._asked.root, "items", self._asked.run_id), 0
+
+    @property
+    def path(self) -> str:
+        """Name of the file that the next rows go to."""
+        return self._writer.path
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows of the table."""
+        self._writer.write(rows)
+        self._rows += rows.num_rows
+        if self._rows > FILE_ROWS:
+            self._done += self.close()
+            self._begin()
+
+    def close(self) -> list[DataFile]:
+        """Finish the file; return all that came to be."""
+        found = [*self._done, *filter(None, [self._writer.close()])]
+        self._done = []
+        return found
 
 
 def _items(asked: Asked, rows: pa.Table, unit: Unit) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
-from geosr_lake.errors import IncompleteError, LockedError
+from geosr_lake.errors import IncompleteError, LockedError, UsageError
 from geosr_lake.lake import Lake, arrow, commits, ledger, pins, tables
 from geosr_lake.lake import maintain as maintain_module
 from geosr_lake.lake.contracts import contract, contracts
@@ -106,15 +107,34 @@ def test_rows_stay_files_go_and_pinned_versions_are_read(old: Lake) -> None:
 
 
 @pytest.mark.slow
-def test_days_keep_commits_and_all_keeps_all(old: Lake) -> None:
-    every = [dict(r["versions"]) for r in ledger.read(old.root, "commits").to_pylist()]
-    maintain(old, keep_all=True)
-    maintain(old)
-    kept = pins.commit_pins(old.root, old.arrow("commits")["committed_at"].to_pylist()[0])
-    assert kept
-    recent = sorted(ledger.read(old.root, "commits").to_pylist(), key=lambda r: r["seq"])[-3:]
-    assert all(pins.unreadable(old.root, dict(row["versions"])) == [] for row in recent)
-    assert len(every) > 3
+def test_days_keep_commits_and_all_keeps_all(old: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven days, if nothing else is said, from whatever moment on."""
+    every = sorted(ledger.read(old.root, "commits").to_pylist(), key=lambda row: row["seq"])
+    times = [row["committed_at"] for row in every]
+
+    def unreadable(since: datetime, **options: Any) -> list[int]:
+        """Maintain seven days after a moment; return the commits that are closed by it."""
+
+        class Then(datetime):
+            @classmethod
+            def now(cls, _tz: Any = None) -> Any:
+                return since + timedelta(days=7)
+
+        monkeypatch.setattr(maintain_module, "datetime", Then)
+        done = maintain(old, **options)
+        assert done.kept_since in (None, since.isoformat(timespec="seconds"))
+        closed = [pins.unreadable(old.root, dict(row["versions"])) != [] for row in every]
+        return [row["seq"] for row, gone in zip(every, closed, strict=True) if gone]
+
+    a_moment = timedelta(seconds=1)
+    assert unreadable(times[-1] + a_moment, keep_all=True) == []
+    assert unreadable(times[0] - a_moment) == []
+    assert maintain(old, keep_days=10**9).kept_since is not None
+    closed = unreadable(times[-1] + a_moment)
+    assert every[0]["seq"] in closed
+    assert every[-1]["seq"] not in closed
+    with pytest.raises(UsageError):
+        maintain(old, keep_days=float("nan"))
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from geosr_lake.manifest import build as build_manifest
 from geosr_lake.pairs.build import build as build_pairs
 from geosr_lake.report.inspect import NOUNS, inspect
 from geosr_lake.scenes.ingest import ingest
+from geosr_lake.scenes.withdraw import withdraw
 
 pytestmark = pytest.mark.spark
 
@@ -92,6 +93,14 @@ def test_the_old_lake_is_added_to_and_brought_up_to_date(old: Lake, tmp_path: Pa
             for row in in_order(control, table)
         ]
         assert in_order(lake, table) == expected, table
+
+
+def test_an_item_of_the_old_lake_is_withdrawn(old: Lake) -> None:
+    """What its runs did not write down is counted."""
+    named = old.sql("SELECT item_id FROM scenes ORDER BY scene_id LIMIT 1").collect()[0][0]
+    assert withdraw(old, [named]).withdrawn == 1
+    assert named not in old.arrow("scenes")["item_id"].to_pylist()
+    assert withdraw(old, [named]).withdrawn == 0
 
 
 def in_order(lake: Lake, table: str) -> list[dict[str, Any]]:

@@ -10,11 +10,14 @@ import pytest
 import rustac
 import shapely
 import stac_geoparquet.arrow
+from stac_items import naip, write_lines
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
+from geosr_lake.lake import Lake
 from geosr_lake.publish.validate import _load_schemas
 from geosr_lake.scenes.export import Chosen, export
+from geosr_lake.scenes.ingest import ingest_files
 
 pytestmark = pytest.mark.spark
 CORE = "https://schemas.stacspec.org/v1.1.0/item-spec/json-schema/item.json"
@@ -68,6 +71,18 @@ def test_rustac_reads_the_files(built: Any, tmp_path: Path) -> None:
         assert {k: a["href"] for k, a in item["assets"].items()} == {
             k: a["href"] for k, a in ours[item["id"]]["assets"].items()
         }
+
+
+def test_scenes_without_assets_are_items_without_any(tmp_path: Path) -> None:
+    bare = naip()
+    bare["assets"] = {}
+    lake = Lake.create(tmp_path / "lake")
+    ingest_files(lake, [str(write_lines(tmp_path / "items.ndjson", [bare]))])
+    assert export(lake, tmp_path / "items", Chosen()).items == 1
+    [item] = read_back(tmp_path / "items")
+    assert pystac.Item.from_dict({"assets": {}, **item}).assets == {}
+    found = rustac.read_sync(str(tmp_path / "items" / "part-00000.parquet"))
+    assert [one["id"] for one in found["features"]] == [item["id"]]
 
 
 def test_many_files_hold_what_one_does(built: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import shapely
 from typer.testing import CliRunner
 
 from geosr_lake.cli.app import app
@@ -56,6 +57,36 @@ def test_csv_json_and_parquet_hold_the_same_rows(built: Any, tmp_path: Path) -> 
         assert json.loads(line["assets"]) == one["assets"]
         assert line["footprint_wkb"] == one["footprint_wkb"]
         assert line["cloud_frac"] == ("" if one["cloud_frac"] is None else str(one["cloud_frac"]))
+
+
+def test_geometry_in_parquet_is_wkb(built: Any, tmp_path: Path) -> None:
+    """As in the lake's own columns: Sedona's bytes are no other tool's."""
+    query = (
+        "SELECT scene_id AS `the ``id`, ST_GeomFromWKB(footprint_wkb) AS shape, footprint_wkb "
+        "FROM scenes"
+    )
+    command(built.lake, query, "--parquet", str(tmp_path / "shapes.parquet"))
+    rows = pq.read_table(tmp_path / "shapes.parquet")
+    assert rows.column_names == ["the `id", "shape", "footprint_wkb"]
+    shapes, wanted = (shapely.from_wkb(rows[n].to_pylist()) for n in rows.column_names[1:])
+    assert shapely.equals_exact(shapes, wanted).all()
+    nested = "SELECT array(ST_Point(1.0D, 2.0D)) AS points"
+    done = command(built.lake, nested, "--parquet", str(tmp_path / "no.parquet"), code=2)
+    assert "cannot hold the column points" in done.stderr
+    assert not (tmp_path / "no.parquet").exists()
+
+
+def test_odd_input_is_told(built: Any, tmp_path: Path) -> None:
+    file = tmp_path / "query.sql"
+    file.write_bytes("SELECT 'é'".encode("latin-1"))
+    assert "This is no UTF-8 text" in command(built.lake, "--file", str(file), code=2).stderr
+    file.write_bytes("SELECT 'é' AS e".encode("utf-8-sig"))
+    assert command(built.lake, "--file", str(file), "--csv").stdout.split() == ["e", "é"]
+    most = command(built.lake, "SELECT 1 AS n", "--csv", "--limit", str(2**31 - 2))
+    assert most.stdout.split() == ["n", "1"]
+    command(built.lake, "SELECT 1 AS n", "--csv", "--limit", str(2**31 - 1), code=2)
+    large = command(built.lake, "SELECT :n AS n", "--arg", f"n={10**20}", "--csv", code=2)
+    assert "Error:" in large.stderr
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from geosr_lake.archives.bulk import texts, values
 from geosr_lake.archives.bulk.values import Mask
 from geosr_lake.archives.item import archive_at
 from geosr_lake.archives.projection import MAX_PIXEL_M, code_of
+from geosr_lake.redact import redact
 
 _HOST_PART = r"^(?P<host>[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9._:-]*)(?:/|$)"
 _NO_HOST = r"^(?:[A-Za-z0-9_.-]+(?:/|$)|/(?:[^/]|$))[^:]*$"
@@ -247,7 +248,7 @@ class Frame:
 
     def licence(self, sensor_licence: str) -> pa.Array:
         """Return the licence as the item states it, else the sensor's."""
-        return pc.fill_null(self.text("license"), sensor_licence)
+        return values.each_distinct(pc.fill_null(self.text("license"), sensor_licence), redact)
 
     def epsg(self) -> tuple[NDArray[np.int64], Mask]:
         """Return the EPSG code that the properties state, and where they do."""

@@ -41,6 +41,17 @@ def test_what_is_no_item_has_a_reason(doc: object, code: str) -> None:
     assert found["evidence"]
 
 
+def test_secrets_in_names_and_licences_are_not_kept() -> None:
+    canary = "0cb1d2e3f4"
+    names = row({**naip(), "id": f"https://h/a.tif?sig={canary}", "collection": f"c?key={canary}"})
+    assert names["reason"] == "id_invalid"
+    item = naip()
+    item["properties"]["license"] = f"https://h/licence.txt?sig={canary}"
+    kept = row(item)
+    assert kept["licence"].startswith("https://h/licence.txt?sig=")
+    assert canary not in f"{names}{kept}"
+
+
 def test_too_many_assets() -> None:
     item = naip()
     item["assets"] |= {f"a{n}": {"href": "x.tif"} for n in range(MAX_ASSETS)}

@@ -15,6 +15,7 @@ from geosr_lake.errors import UsageError
         ("2024-02-29", date(2024, 2, 29), date(2024, 2, 29)),
         ("2024-07-01T10:00:00Z/2024-07-02T00:00:00Z", date(2024, 7, 1), date(2024, 7, 2)),
         ("2024-07-01T23:30:00-05:00", date(2024, 7, 2), date(2024, 7, 2)),
+        ("0001-01-01/9999-12-31", date(1972, 1, 1), date(2100, 1, 1)),
     ],
 )
 def test_days(text: str, first: date, last: date) -> None:

@@ -156,6 +156,53 @@ def test_empty_pages_without_end() -> None:
     assert error.value.code == "items_missing"
 
 
+def test_empty_pages_before_more_of_what_nobody_counts_are_no_end() -> None:
+    """Four of them come, then more items: what came first is no whole listing."""
+    api = Api(counted=False)
+    api.twist = lambda at, _times, page: (
+        page if at == 0 else Page([], request(at + SIZE), None) if at < 15 else page
+    )
+    taken, listing = api.follow()
+    assert (len(taken), listing.unsure) == (SIZE, True)
+    assert listing.faults == {"empty_pages": 1}
+
+
+@pytest.mark.parametrize("times", [1, 99])
+@pytest.mark.parametrize("lost", [0, 3])
+def test_a_server_that_gives_fewer_than_are_asked_for(lost: int, times: int) -> None:
+    """Its pages are never as long as asked: a lost link is seen by those before it."""
+    api = Api(counted=False)
+    api.twist = lambda at, nth, page: with_next(page, None) if at == lost and nth <= times else page
+    taken, listing = api.follow(page_items=100)
+    if times == 1:
+        assert (len(taken), listing.faults) == (10, {"next_missing": 1})
+    else:
+        assert len(taken) == lost + SIZE
+        # Of a first page that is asked for twice, and ends both times, nothing tells more.
+        assert listing.unsure == (lost > 0)
+
+
+@pytest.mark.parametrize("total", [1, 2, 10])
+def test_a_last_page_that_is_shorter_than_others_is_the_last(total: int) -> None:
+    taken, listing = Api(counted=False, total=total).follow(page_items=100)
+    assert (len(taken), listing.unsure, listing.faults) == (total, False, {})
+
+
+def test_items_without_an_id_come_once_as_well() -> None:
+    """They are not kept, but have their place in the account."""
+    api = Api(counted=True)
+    odd: list[dict[str, Any]] = [{"id": 7, "collection": "c"}, {"collection": "c"}]
+    api.twist = lambda at, _times, page: (
+        Page([*page.items[1:], odd[0]], page.next, 11)
+        if at == 3
+        else Page([*page.items, odd[1]], page.next, 11)
+    )
+    listed: list[dict[str, Any]] = []
+    listing = follow(request(0), api, listed.extend, collection="c", page_items=SIZE)
+    assert listing.items == len(listed) == 11
+    assert [item for item in listed if not isinstance(item.get("id"), str)] == [odd[1], odd[0]]
+
+
 def test_after_a_full_page_without_next_it_goes_on_by_id() -> None:
     api = Api(counted=False)
     api.twist = lambda _at, _times, page: with_next(page, None)
