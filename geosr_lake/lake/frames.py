@@ -1,5 +1,6 @@
 """Arrow tables and Parquet files into Spark."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
+
+_PATTERN = re.compile(r"[\\{}\[\]*?]")
+"""What Hadoop takes for a part of a pattern."""
 
 
 def from_arrow(
@@ -39,4 +43,5 @@ def from_parquet(
         paths: Paths or URLs, one at least.
         schema: The columns that are read; as text, DDL.
     """
-    return spark.read.schema(schema).option("__globPaths__", "false").parquet(*paths)
+    plain = (_PATTERN.sub(r"\\\g<0>", path) for path in paths)
+    return spark.read.schema(schema).parquet(*plain)

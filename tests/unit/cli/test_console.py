@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import typer
 
 from geosr_lake import errors
 from geosr_lake.cli import console
+
+REPO = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -216,3 +219,21 @@ def test_nested_values_become_json() -> None:
         "2": [1.5, None, True],
         "when": [1970, 1, 1],
     }
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        ("ingest_scenes", "scenes ingest --spark"),
+        ("build_pairs", "pairs build --spark"),
+        ("build_manifest", "manifest build"),
+    ],
+)
+def test_a_job_goes_on_as_the_command_that_it_is(
+    job: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("geosr_lake.cli.app.app", lambda: said.append(console.typed()))
+    monkeypatch.setattr("sys.argv", [f"/srv/{job}.py", "--lake", "my lake"])
+    runpy.run_path(str(REPO / "jobs" / f"{job}.py"), run_name="__main__")
+    assert said == [f"geosr {words} --lake 'my lake'"]
