@@ -99,7 +99,7 @@ def rows(lake: Lake, table: str) -> list[dict[str, object]]:
     return sorted(kept, key=lambda r: (r["shard"], str(r.get("index"))))
 
 
-@pytest.mark.parametrize("kill_after", [3, 5])
+@pytest.mark.parametrize("kill_after", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_killed_run_is_finished_by_the_same_call(
     world: Path, tmp_path: Path, kill_after: int
 ) -> None:
@@ -170,7 +170,9 @@ def _interruptible() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_an_interruption_ends_in_words_and_the_command_goes_on(
     world: Path, tmp_path: Path, how: signal.Signals
 ) -> None:

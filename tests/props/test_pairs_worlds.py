@@ -89,8 +89,16 @@ WINDOWS = {
 }
 
 
+OFTEN = ("0 s", "1 h", "8 d", "3660 d")
+"""Windows of every run; the others are looked at with the long tests."""
+
+
 @pytest.mark.parametrize(
-    ("window", "partitions"), list(zip(WINDOWS, (1, 2, 7, 2, 1, 7, 7), strict=True))
+    ("window", "partitions"),
+    [
+        pytest.param(name, number, marks=() if name in OFTEN else pytest.mark.slow)
+        for name, number in zip(WINDOWS, (1, 2, 7, 2, 1, 7, 7), strict=True)
+    ],
 )
 def test_join_is_brute_force(spark: SparkSession, window: str, partitions: int) -> None:
     window_us = WINDOWS[window]

@@ -228,7 +228,7 @@ def test_what_happened_in_any_order_is_the_lake_that_is_built_at_once(
     world = World(lake, 11, tmp_path)
     events = [name for name in EVENTS if name not in ("again", "ingest")]
     world.rng.shuffle(events)
-    summary = happen(world, ["ingest", "build", *events])
+    summary = happen(world, ["ingest", "build", *events[:4]])
     check(world, summary)
     assert not summary.from_nothing
     assert build(lake, RULE, anew=True).changed is False

@@ -169,7 +169,7 @@ def test_a_box_over_the_antimeridian(lake: Lake, tmp_path: Path) -> None:
     assert contents(lake) == contents(other)
 
 
-@pytest.mark.parametrize("count", [1, 400])
+@pytest.mark.parametrize("count", [1, pytest.param(400, marks=pytest.mark.slow)])
 def test_with_processes(lake: Lake, tmp_path: Path, count: int, monkeypatch: Any) -> None:
     """Parts of files in processes of their own, each with a data file that is written anew."""
     from geosr_lake.archives import sources
@@ -189,6 +189,7 @@ def test_with_processes(lake: Lake, tmp_path: Path, count: int, monkeypatch: Any
     assert on_disk == set(ledger.files_of(lake.root, "items", lake.versions["items"]))
 
 
+@pytest.mark.slow
 def test_a_killed_run_whose_files_were_compacted(lake: Lake, tmp_path: Path) -> None:
     """Rows beyond the commit in one file with those of before it are told apart by their runs."""
     rng = random.Random(8)

@@ -48,6 +48,7 @@ def test_ingest_scenes(tmp_path: Path) -> None:
     assert sorted(scene["sensor"] for scene in scenes) == ["landsat", "naip"]
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_the_commands(tmp_path: Path) -> None:
     done = submit("ingest_scenes.py", str(tmp_path / "none.ndjson"), "--lake", str(tmp_path / "l"))
     assert done.returncode == 2

@@ -53,6 +53,7 @@ def data_tables(lake: Lake) -> list[str]:
     return [name for name in lake.versions if contract(name).stage != "lake"]
 
 
+@pytest.mark.slow
 def test_rows_stay_files_go_and_pinned_versions_are_read(old: Lake) -> None:
     (pinned,) = pins.manifest_pins(old.root, old.versions)
     assert pinned.versions["scenes"] < old.versions["scenes"]
@@ -190,11 +191,11 @@ def test_a_run_that_was_cut_off_is_taken_on(old: Lake, monkeypatch: pytest.Monke
     assert rows(old, "pairs") == before
 
 
-def test_it_works_alone(old: Lake) -> None:
-    with lock(old.root, "pairs"), pytest.raises(LockedError, match="pairs is being written by"):
-        maintain(old)
-    with old.stage("scenes", "test"):
-        done = CliRunner().invoke(app, ["lake", "maintain", "--lake", str(old.root)])
+def test_it_works_alone(lake: Lake) -> None:
+    with lock(lake.root, "pairs"), pytest.raises(LockedError, match="pairs is being written by"):
+        maintain(lake)
+    with lake.stage("scenes", "test"):
+        done = CliRunner().invoke(app, ["lake", "maintain", "--lake", str(lake.root)])
     assert done.exit_code == LockedError.exit_code
     assert "scenes is being written by process" in done.stderr
 

@@ -65,6 +65,7 @@ def test_every_table_of_the_old_lake_is_read_and_left_alone(old: Lake) -> None:
     assert not (old.root / "locks").exists() or not list((old.root / "locks").glob("*.lock"))
 
 
+@pytest.mark.slow
 def test_the_old_lake_is_added_to_and_brought_up_to_date(old: Lake, tmp_path: Path) -> None:
     said: list[str] = []
     older = {row["scene_id"] for row in in_order(old, "scenes")}

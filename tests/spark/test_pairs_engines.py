@@ -116,6 +116,7 @@ def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None
     assert told[0] == told[1]
 
 
+@pytest.mark.slow
 def test_a_clustered_table_gets_its_rows_through_spark(lake: Lake) -> None:
     tables.create(lake.spark, lake.root, "pairs")
     tables.create(lake.spark, lake.root, "tile_pairs")

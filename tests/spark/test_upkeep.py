@@ -144,6 +144,7 @@ def test_withdrawn_items_fall_back_or_go_and_the_sums_hold(lake: Lake, tmp_path:
     assert "keeps no such item: 'none'" in " ".join(unknown.stderr.split())
 
 
+@pytest.mark.slow
 def test_tiles_after_a_withdrawal_by_spark_that_was_killed(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

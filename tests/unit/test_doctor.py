@@ -70,6 +70,7 @@ def test_missing_jars_are_announced_not_failed(tmp_path: Path) -> None:
     assert "downloads" in jars["found"]
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 def test_a_session_really_starts() -> None:
     done = run_doctor("--json")

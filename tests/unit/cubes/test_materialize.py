@@ -118,7 +118,10 @@ def test_again_rewrites_no_byte_and_adds_a_run(small_lake: Lake, archive: Path) 
     }
 
 
-@pytest.mark.parametrize(("workers", "processes"), [(1, False), (3, False), (2, True)])
+@pytest.mark.parametrize(
+    ("workers", "processes"),
+    [(1, False), (3, False), pytest.param(2, True, marks=pytest.mark.slow)],
+)
 def test_workers_change_no_byte(
     small_lake: Lake, archive: Path, tmp_path: Path, workers: int, processes: bool
 ) -> None:

@@ -220,6 +220,7 @@ class Listener:
         self.done += amount
 
 
+@pytest.mark.slow
 def test_bytes_follow_the_arguments_alone(tmp_path, small_archive):
     listener = Listener()
     alone = make_archive(tmp_path, small=True, tasks=("modis_landsat8",), progress=listener)

@@ -134,6 +134,7 @@ def test_a_dead_holders_lock_is_broken_in_words(root: Bucket) -> None:
     assert root.get("locks", "pairs.lock") is None
 
 
+@pytest.mark.slow
 def test_of_racing_processes_one_breaks_a_dead_holders_lock(root: Bucket, tmp_path: Path) -> None:
     _kill_a_holder(root)
     _race(root, tmp_path, 1)

@@ -73,10 +73,15 @@ def off(cells: tuple[PredictedCell, ...], built: Any) -> Iterator[tuple[Predicte
 SHORT = {"name": "sr", "quotas": {"urban": 3_000, "non_urban": 4_000}}
 MONTHS = {"name": "sr", "quotas": {"natural": 5_000}, "spread": {"months": [5, 6, 7]}}
 TWO = ({"name": "a", "quotas": {"natural": 700}}, SHORT)
+KINDS = [
+    pytest.param((SHORT,), id="strata"),
+    pytest.param((MONTHS,), id="months", marks=pytest.mark.slow),
+    pytest.param(TWO, id="two", marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
-@pytest.mark.parametrize("subsets", [(SHORT,), (MONTHS,), TWO], ids=["strata", "months", "two"])
+@pytest.mark.parametrize("subsets", KINDS)
 def test_large_strata_are_predicted_within_a_tenth(
     ground: Ground, subsets: tuple[dict[str, Any], ...], seed: int
 ) -> None:
@@ -125,7 +130,7 @@ def test_chips_that_overlap_are_all_looked_at(ground: Ground, tmp_path: Path) ->
     assert 0 < abs(cell.samples - samples) <= cell.plus_minus
 
 
-@pytest.mark.parametrize("subsets", [(SHORT,), (MONTHS,), TWO], ids=["strata", "months", "two"])
+@pytest.mark.parametrize("subsets", KINDS)
 def test_all_sites_give_what_a_build_finds(
     ground: Ground, subsets: tuple[dict[str, Any], ...]
 ) -> None:

@@ -31,7 +31,8 @@ def killed(lake: Lake, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "seed"), [(1, 0), pytest.param(3, 1, marks=pytest.mark.slow), (2**63, 2)]
+    ("number", "seed"),
+    [(1, 0), *(pytest.param(*of, marks=pytest.mark.slow) for of in ((3, 1), (2**63, 2)))],
 )
 def test_hashes_that_collide_change_no_row(
     tmp_path: Path, number: int, seed: int, monkeypatch: pytest.MonkeyPatch
