@@ -52,8 +52,13 @@ def parse_days(text: str) -> tuple[date, date]:
             where=f"--datetime {text[:SHOWN]}",
             next_step="Write it as 2024-07-01/2024-07-31; both days count.",
         )
-    first, last = EARLIEST.date(), LATEST.date()
-    return min(max(begin.date(), first), last), min(max(end.date(), first), last)
+    if end < EARLIEST or begin >= LATEST:
+        raise UsageError(
+            "No scene is of this interval",
+            where=f"--datetime {text[:SHOWN]}",
+            next_step=f"Scenes are of {EARLIEST.year} to {LATEST.year - 1}.",
+        )
+    return max(begin, EARLIEST).date(), min(end, LATEST).date()
 
 
 def parse_interval(text: str) -> tuple[datetime | None, datetime | None]:

@@ -170,9 +170,16 @@ def geometry_as_wkb(frame: "DataFrame") -> "DataFrame":
                 f"A Parquet file cannot hold the column {name}: {kind.simpleString()}",
                 next_step="Make WKB of its geometries: ST_AsBinary(...).",
             )
-    quoted = ((name, f"`{name.replace('`', '``')}`") for name in frame.columns)
-    return frame.selectExpr(
-        *(f"ST_AsBinary({q}) AS {q}" if name in own else q for name, q in quoted)
+    if not own:
+        return frame
+    from pyspark.sql import functions as f
+
+    numbers = [f"c{i}" for i in range(len(frame.columns))]  # names may differ in case only
+    return frame.toDF(*numbers).select(
+        *(
+            (f.expr(f"ST_AsBinary({number})") if name in own else f.col(number)).alias(name)
+            for number, name in zip(numbers, frame.columns, strict=True)
+        )
     )
 
 

@@ -61,6 +61,7 @@ class Listing:
         faults: What was seen on the way, and healed.
         unsure: It ended with a full page and nothing is counted: either all has come, or the link
             to more was lost.
+        longest: Items of the longest page.
     """
 
     items: int
@@ -68,6 +69,7 @@ class Listing:
     matched: int | None
     faults: dict[str, int] = field(default_factory=dict)
     unsure: bool = False
+    longest: int = 0
 
 
 def _name(item: dict[str, Any]) -> str:
@@ -175,10 +177,10 @@ def follow(
         empty = 0 if page.items else empty + 1
         request = page.next
         if request is not None and empty > MAX_EMPTY:
-            request = None
-            if state.matched is None:
+            if state.matched is None:  # nobody knows whether there is more behind them
                 state.faults["empty_pages"] += 1
-                state.unsure = True
+                raise state.error("empty_pages")
+            request = None
         if request is not None and request.key in state.requests:
             request = None  # it went round, but all has come
         if request is None and after_id and fresh and is_full:
@@ -187,7 +189,9 @@ def follow(
         raise state.error("items_missing")
     if state.suspect and state.matched is None:
         raise state.error(state.suspect)
-    return Listing(len(state.ids), pages, state.matched, dict(state.faults), state.unsure)
+    return Listing(
+        len(state.ids), pages, state.matched, dict(state.faults), state.unsure, state.longest
+    )
 
 
 def _sound(request: Request, ask: Callable[[Request], Page], state: _State) -> Page:

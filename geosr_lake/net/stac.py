@@ -1,6 +1,7 @@
 """A STAC API as a sequence of requests and pages, asked through pystac-client."""
 
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,10 +122,10 @@ class _PoliteIO(StacApiIO):
 
 
 def _json_text(content: bytes) -> str:
-    """Return an answer as JSON, also if it has what only Python's own writer puts there.
+    """Return an answer as JSON, also if it has what only lenient writers put there.
 
-    NaN and infinities, which say that a number is not known, become null; half a surrogate pair,
-    which is no character, a question mark.
+    NaN, infinities and numbers beyond those of 64 bits, which nobody can know, become null; half a
+    surrogate pair, which is no character, a question mark.
 
     Raises:
         ValueError: If it is nothing of the kind.
@@ -133,8 +134,19 @@ def _json_text(content: bytes) -> str:
         orjson.loads(content)
         return content.decode()
     except ValueError:
-        found = json.loads(content, parse_constant=lambda _: None)
-        return json.dumps(found, ensure_ascii=False).encode("utf-8", "replace").decode()
+        found = json.loads(
+            content, parse_constant=lambda _: None, parse_float=_finite, parse_int=_finite
+        )
+        text = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace").decode()
+        orjson.loads(text)
+        return text
+
+
+def _finite(digits: str) -> int | float | None:
+    if digits.lstrip("-").isdigit() and len(digits) < 19:
+        return int(digits)
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 class StacApi:

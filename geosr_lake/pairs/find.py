@@ -25,6 +25,7 @@ from geosr_lake.pairs.layout import (
     lay_out,
     spread_tiles,
     task_keys,
+    tile_weights,
 )
 from geosr_lake.pairs.match import (
     FOUND_DDL,
@@ -153,7 +154,7 @@ def _in_tasks(
     )
     shapes: list[list[bytes]] = []
     rows = []
-    weights = lr_side.tiles["scenes"].to_numpy() * _partners(met, hr_side)
+    weights = tile_weights(lr_side.tiles["scenes"].to_numpy(), _partners(met, hr_side))
     spread = spread_tiles(lr_side.tiles["tile"], weights, layout.groups)
     for name, frame, side in (("lr", lr, lr_side), ("hr", hr, hr_side)):
         coded, wkb = _shapes(frame, side)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from geosr_lake.arrays import Ints
+from geosr_lake.arrays import Floats, Ints
 
 DAY_US = 86_400_000_000
 ROWS_A_TASK = 150_000
@@ -144,7 +144,22 @@ def group_tiles(tiles: pa.Table, groups: int) -> Ints:
     return spread_tiles(tiles["tile"], tiles["scenes"].to_numpy(), groups)[0]
 
 
-def spread_tiles(names: pa.ChunkedArray, weights: Ints, groups: int) -> tuple[Ints, Ints]:
+def tile_weights(scenes: Ints, partners: Ints) -> Floats:
+    """Return what each LR tile weighs where time is not cut: all its pairs are in one stretch.
+
+    Its share of the pairs and of the rows: a group then has at most about twice its share of
+    either, which cost time and memory.
+
+    Args:
+        scenes: LR scenes of each tile.
+        partners: HR scenes in tiles that it meets.
+    """
+    pairs, rows = scenes.astype(np.float64) * partners, (scenes + partners).astype(np.float64)
+    weights: Floats = pairs / max(1.0, pairs.sum()) + rows / max(1.0, rows.sum())
+    return weights
+
+
+def spread_tiles(names: pa.ChunkedArray, weights: Ints | Floats, groups: int) -> tuple[Ints, Ints]:
     """Return the first and the last group of each LR tile.
 
     They are one but for a tile that weighs more than a group: it takes as many as it weighs.
@@ -156,7 +171,7 @@ def spread_tiles(names: pa.ChunkedArray, weights: Ints, groups: int) -> tuple[In
     """
     order = pc.sort_indices(names).to_numpy()
     ends = np.cumsum(weights[order], dtype=np.float64)
-    whole = max(1.0, ends[-1]) if len(ends) else 1.0
+    whole = ends[-1] if len(ends) and ends[-1] else 1.0
     places = np.concatenate([[0.0], ends]) * groups / whole
     first, last = np.empty((2, len(order)), np.int64)
     first[order] = np.minimum(places[:-1], groups - 1)

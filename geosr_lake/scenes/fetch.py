@@ -76,7 +76,9 @@ def _whole(api: StacApi, part: Slice, page_items: int, take: Take) -> Listing:
     """
     listing = _listed(api, part, page_items, take)
     if listing.unsure:
-        again = _listed(api, part, max(1, page_items - 1), lambda _: None)
+        # Than were given, not than were asked for: the same cut would fall at the same place.
+        shorter = max(1, min(page_items, listing.longest) - 1)
+        again = _listed(api, part, shorter, lambda _: None)
         if again.items != listing.items:
             code = "next_missing"
             faults = _sum(_sum(listing.faults, again.faults), {code: 1})

@@ -183,7 +183,7 @@ class _Files:
         self._writer.write(rows)
         self._rows += rows.num_rows
         if self._rows > FILE_ROWS:
-            self._done += self.close()
+            self._done = self.close()
             self._begin()
 
     def close(self) -> list[DataFile]:

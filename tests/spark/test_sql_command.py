@@ -62,12 +62,12 @@ def test_csv_json_and_parquet_hold_the_same_rows(built: Any, tmp_path: Path) -> 
 def test_geometry_in_parquet_is_wkb(built: Any, tmp_path: Path) -> None:
     """As in the lake's own columns: Sedona's bytes are no other tool's."""
     query = (
-        "SELECT scene_id AS `the ``id`, ST_GeomFromWKB(footprint_wkb) AS shape, footprint_wkb "
-        "FROM scenes"
+        "SELECT scene_id AS `the ``id`, ST_GeomFromWKB(footprint_wkb) AS shape, "
+        "footprint_wkb AS Shape FROM scenes"
     )
     command(built.lake, query, "--parquet", str(tmp_path / "shapes.parquet"))
     rows = pq.read_table(tmp_path / "shapes.parquet")
-    assert rows.column_names == ["the `id", "shape", "footprint_wkb"]
+    assert rows.column_names == ["the `id", "shape", "Shape"]
     shapes, wanted = (shapely.from_wkb(rows[n].to_pylist()) for n in rows.column_names[1:])
     assert shapely.equals_exact(shapes, wanted).all()
     nested = "SELECT array(ST_Point(1.0D, 2.0D)) AS points"

@@ -22,7 +22,13 @@ def test_days(text: str, first: date, last: date) -> None:
     assert parse_days(text) == (first, last)
 
 
-@pytest.mark.parametrize("text", ["", "2024", "../2024-01-01", "2024-01-02/2024-01-01", "a/b/c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2024", "../2024-01-01", "2024-01-02/2024-01-01", "a/b/c"),
+        *("1950-01-01/1960-12-31", "2100-01-01"),
+    ],
+)
 def test_no_days(text: str) -> None:
     with pytest.raises(UsageError):
         parse_days(text)

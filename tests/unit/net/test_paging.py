@@ -162,9 +162,10 @@ def test_empty_pages_before_more_of_what_nobody_counts_are_no_end() -> None:
     api.twist = lambda at, _times, page: (
         page if at == 0 else Page([], request(at + SIZE), None) if at < 15 else page
     )
-    taken, listing = api.follow()
-    assert (len(taken), listing.unsure) == (SIZE, True)
-    assert listing.faults == {"empty_pages": 1}
+    with pytest.raises(PagingError) as error:
+        api.follow()
+    assert error.value.code == "empty_pages"
+    assert error.value.faults == {"empty_pages": 1}
 
 
 @pytest.mark.parametrize("times", [1, 99])
@@ -179,7 +180,7 @@ def test_a_server_that_gives_fewer_than_are_asked_for(lost: int, times: int) -> 
     else:
         assert len(taken) == lost + SIZE
         # Of a first page that is asked for twice, and ends both times, nothing tells more.
-        assert listing.unsure == (lost > 0)
+        assert (listing.unsure, listing.longest) == (lost > 0, SIZE)
 
 
 @pytest.mark.parametrize("total", [1, 2, 10])

@@ -46,6 +46,9 @@ def test_json_is_taken_as_it_is(text: str) -> None:
 def test_numbers_that_are_none_become_null() -> None:
     text = json.dumps({"cloud": math.nan, "more": [math.inf, 1.5]})
     assert json.loads(_json_text(text.encode())) == {"cloud": None, "more": [None, 1.5]}
+    text = f'{{"gsd": 1e999, "a": {"9" * 400}, "b": {"9" * 30}, "c": -12, "d": NaN, "e": 0.5}}'
+    found = json.loads(_json_text(text.encode()))
+    assert found == {"gsd": None, "a": None, "b": 1e30, "c": -12, "d": None, "e": 0.5}
 
 
 def test_half_a_character_is_a_question_mark() -> None:
