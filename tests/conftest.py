@@ -29,8 +29,12 @@ for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # How long an example takes says more of what else runs on the machine than of the code.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
-FEW_ROWS = {"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
-"""Settings of the session that the tests share; commands in processes of their own, and the demo,
+FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+}
+"""Settings of the session that the tests share: what pays with many rows only is off. Commands in processes of their own, and the demo,
 run as users run them."""
 
 

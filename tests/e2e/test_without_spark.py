@@ -38,6 +38,7 @@ def test_the_command_line_imports_nothing_heavy() -> None:
     assert set(HEAVY) & set(json.loads(done.stdout)) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_training_runs_where_only_torch_and_the_base_are(
     catalog_world: CatalogWorld, tmp_path: Path

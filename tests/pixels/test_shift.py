@@ -53,6 +53,7 @@ def test_a_planted_pixel_is_found_in_sentinel2(moved_s2: Truth, record_property:
     assert off.max() < 0.15
 
 
+@pytest.mark.slow
 def test_a_planted_pixel_is_found_in_modis(moved_modis: Truth, record_property: Record) -> None:
     off = errors(measured(moved_modis, MODIS_LANDSAT8, 4), -1, 0)
     record_property("planted shift of modis_landsat8", off.max(axis=0).tolist())

@@ -89,7 +89,7 @@ WINDOWS = {
 }
 
 
-OFTEN = ("0 s", "1 h", "8 d", "3660 d")
+OFTEN = ("0 s", "8 d", "3660 d")
 """Windows of every run; the others are looked at with the long tests."""
 
 
@@ -144,6 +144,7 @@ def test_a_world_that_grows_is_brute_force_at_every_step(lake: Lake, seed: int) 
     assert grown, "no tile's extent grew"
 
 
+@pytest.mark.slow
 def test_partitions_and_tasks_do_not_change_a_row(spark: SparkSession) -> None:
     scenes = random_world(7, DAY_US)
     rule = recipe(window="1 d").pairs
@@ -163,6 +164,7 @@ def test_parts_do_not_change_a_pair(
     assert join(spark, scenes, rule, tasks=None) == whole != {}
 
 
+@pytest.mark.slow
 def test_the_order_of_the_scenes_does_not_change_a_row(spark: SparkSession) -> None:
     scenes = random_world(8, HOUR_US)
     rule = recipe(window="1 h").pairs

@@ -221,6 +221,7 @@ EVENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_partitions")
 def test_what_happened_in_any_order_is_the_lake_that_is_built_at_once(
     lake: Lake, tmp_path: Path

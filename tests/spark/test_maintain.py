@@ -222,6 +222,7 @@ def test_the_commands_print_and_upgrade_all_at_once(spark: SparkSession, tmp_pat
     assert commits.uncommitted(Path(root), "scenes") == {}
 
 
+@pytest.mark.slow
 def test_only_large_tables_are_clustered(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small one stays as deltalake can write it; of a large one Spark takes over the writing."""
     worlds = [

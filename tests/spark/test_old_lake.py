@@ -96,6 +96,7 @@ def test_the_old_lake_is_added_to_and_brought_up_to_date(old: Lake, tmp_path: Pa
         assert in_order(lake, table) == expected, table
 
 
+@pytest.mark.slow
 def test_an_item_of_the_old_lake_is_withdrawn(old: Lake) -> None:
     """What its runs did not write down is counted."""
     named = old.sql("SELECT item_id FROM scenes ORDER BY scene_id LIMIT 1").collect()[0][0]

@@ -64,6 +64,7 @@ def test_views_stay_and_move_with_refresh(lake: Lake, session: Any) -> None:
     assert opened.versions == Lake.open(lake.root).versions
 
 
+@pytest.mark.slow
 def test_views_move_together_or_not_at_all(lake: Lake, session: Any) -> None:
     draw(lake, 1)
     opened = geosr_lake.open_lake(session, str(lake.root))

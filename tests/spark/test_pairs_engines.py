@@ -98,6 +98,7 @@ def test_the_command_counts(lake: Lake, tmp_path: Path) -> None:
     assert lake.arrow("pairs").num_rows == 0
 
 
+@pytest.mark.slow
 def test_pairs_that_differ_are_counted_alike(lake: Lake, tmp_path: Path) -> None:
     """A build from nothing over former pairs that are wrong in each of the three ways."""
     told = []
@@ -220,6 +221,7 @@ def test_a_long_window_is_cut_by_its_pairs(lake: Lake, monkeypatch: pytest.Monke
     assert max(held) <= 3 * 100
 
 
+@pytest.mark.slow
 def test_more_new_pairs_than_are_held_are_all_found_again(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

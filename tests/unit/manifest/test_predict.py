@@ -1,6 +1,7 @@
 """What a build would find, from a share of the sites, held against what it does find."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def chip_file(path: Path, n: int, step_m: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_chips_that_overlap_are_all_looked_at(ground: Ground, tmp_path: Path) -> None:
     lake, land_cover = ground
     files = Files({"label": chip_file(tmp_path / "chips.parquet", 30, 400)})
@@ -164,19 +166,21 @@ def test_nothing_is_written_while_another_run_holds_the_lock(ground: Ground) -> 
     assert state(lake) == before
 
 
-def test_the_command(ground: Ground, tmp_path: Path) -> None:
+def test_the_command(ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake, land_cover = ground
     path, before = tmp_path / "recipe.yaml", state(lake)
     data = json.loads(asked(SHORT).canonical())
     data["pairs"]["window"] = "10 d"
     path.write_text(json.dumps(data))
     options = ["--recipe", str(path), "--land-cover", str(land_cover), "--lake", str(lake.root)]
-    done = CliRunner().invoke(app, ["manifest", "build", *options, "--dry-run"])
+    words = ["manifest", "build", *options, "--dry-run"]
+    monkeypatch.setattr("sys.argv", ["geosr", *words])
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert "nothing is written" in done.stdout
     assert "plus or minus" in done.stdout
     assert "non_urban" in done.stdout
-    assert "Next: geosr manifest build" in done.stderr
+    assert f"Next: {shlex.join(['geosr', 'manifest', 'build', *options])}\n" in done.stderr
     done = CliRunner().invoke(app, ["manifest", "build", *options, "--dry-run", "--json"])
     found = json.loads(done.stdout)
     assert {cell["stratum"]: cell["asked"] for cell in found["cells"]} == SHORT["quotas"]

@@ -198,21 +198,18 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize(
-    "texts", [HOSTILE, *(pytest.param((text,), marks=pytest.mark.slow) for text in HOSTILE)]
+    "text", [*HOSTILE[:3], *(pytest.param(text, marks=pytest.mark.slow) for text in HOSTILE[3:])]
 )
-def test_text_from_archives_never_becomes_markup(
-    make_lake: Any, tmp_path: Path, texts: tuple[str, ...]
-) -> None:
-    lake, _ = make_lake("s2_naip", n=3, word=" ".join(texts))
+def test_text_from_archives_never_becomes_markup(make_lake: Any, tmp_path: Path, text: str) -> None:
+    lake, _ = make_lake("s2_naip", n=3, word=text)
     write_report(lake, tmp_path / "x.html")
     found = Page((tmp_path / "x.html").read_text(encoding="utf-8"))
     assert len(found.all("script")) == len(found.all("style")) == 1
     assert all((image["src"] or "").startswith("data:image/png") for image in found.all("img"))
     for _, attrs in found.elements:
         assert not [name for name in attrs if name.startswith("on")]
-    for text in texts:
-        visible = text.translate({0x202E: "\ufffd", 0x1B: "\ufffd", 0: "\ufffd"})
-        assert visible in "".join(found.texts)  # shown as it is
+    visible = text.translate({0x202E: "\ufffd", 0x1B: "\ufffd", 0: "\ufffd"})
+    assert visible in "".join(found.texts)  # shown as it is
     assert not set("\u202e\x1b\x00") & set(found.html)
 
 
