@@ -34,8 +34,8 @@ FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
 }
-"""Settings of the session that the tests share: what pays with many rows only is off. Commands in processes of their own, and the demo,
-run as users run them."""
+"""Settings of the session that the tests share: what pays with many rows only is off. Commands in
+processes of their own, and the demo, run as users run them."""
 
 
 @pytest.hookimpl(optionalhook=True)

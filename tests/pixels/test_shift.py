@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from demo_jobs import MODIS_LANDSAT8, S2_NAIP, Truth
 
 from geosr_lake.cubes.jobs import Measured
