@@ -41,7 +41,8 @@ def parse_days(text: str) -> tuple[date, date]:
     was fetched once is known whatever was asked for. Years that no scene is of are left out.
 
     Raises:
-        UsageError: If it is no interval, or one without a beginning or an end.
+        UsageError: If it is no interval, one without a beginning or an end, or wholly of such
+            years.
     """
     from geosr_lake.archives.times import EARLIEST, LATEST
 

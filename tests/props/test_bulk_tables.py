@@ -96,7 +96,7 @@ def batches(draw: st.DrawFn) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(held)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(batches())
 def test_both_ways_give_the_same_rows(batch: pa.RecordBatch) -> None:
     rows = Rows(batch, "part 0 of a.parquet", 0)

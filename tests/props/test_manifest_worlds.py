@@ -288,7 +288,7 @@ def broken(rule: dict[str, Any], pair: dict[str, Any], scenes: dict[str, Any]) -
     return None if passes else f"{side}_{name}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(world=worlds(), rule=RULES)
 def test_every_candidate_has_the_verdict_that_it_has_by_hand(
     world: dict[str, Any], rule: SelectRule

@@ -89,7 +89,7 @@ WINDOWS = {
 }
 
 
-OFTEN = ("0 s", "8 d", "3660 d")
+OFTEN = ("0 s", "1 h", "8 d", "3660 d")
 """Windows of every run; the others are looked at with the long tests."""
 
 

@@ -114,7 +114,7 @@ def check_row(row: dict[str, Any]) -> None:
         assert href.startswith(("/", *(f"{href.partition(':')[0]}:",)))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(mutated(), max_size=6))
 def test_whatever_comes_every_record_is_a_row(docs: list[Any]) -> None:
     offered = [parse(json.dumps(doc, ensure_ascii=False).encode()) for doc in docs]

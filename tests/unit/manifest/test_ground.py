@@ -75,7 +75,7 @@ def test_a_strip_of_a_centimetre_is_an_overlap() -> None:
 @pytest.mark.parametrize(
     "middle", [*(pytest.param(n, marks=pytest.mark.slow) for n in (0.0, 179.9999)), 180.0]
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_pieces_are_found_wherever_they_lie(middle: float, data: st.DataObject) -> None:
     """The same pieces at Greenwich, where pyproj compares them, and over the antimeridian."""
